@@ -1,0 +1,54 @@
+"""What can go wrong, told to the person at the keyboard: each message ends with the fix."""
+
+from __future__ import annotations
+
+
+class VoiceKitError(Exception):
+    """Something went wrong that a person can mend. `str(error)` is one sentence with the fix."""
+
+
+class SettingsError(VoiceKitError):
+    """A setting has an unknown name or a value that cannot be used."""
+
+
+class AudioError(VoiceKitError):
+    """A sound cannot be read, written, recorded or played."""
+
+
+class UnknownEngineError(VoiceKitError):
+    """No engine of that name is known."""
+
+    def __init__(self, stage: str, name: str, known: list[str]) -> None:
+        super().__init__(f"There is no {stage} engine “{name}”. Try one of: {', '.join(known)}.")
+
+
+class MissingEngineError(VoiceKitError):
+    """An engine's package, model or server is not there."""
+
+    def __init__(self, engine: str, *, fix: str) -> None:
+        super().__init__(f"{engine} is not available. Try: {fix}")
+        self.engine = engine
+        self.fix = fix
+
+
+class LanguageError(VoiceKitError):
+    """An engine does not speak or understand the language that was chosen."""
+
+    def __init__(self, engine: str, language: str, *, fix: str) -> None:
+        super().__init__(f"{engine} does not know the language “{language}”. Try: {fix}")
+
+
+class EngineFailedError(VoiceKitError):
+    """An engine that was there raised, refused, or sent something unreadable."""
+
+    def __init__(self, engine: str, problem: str, *, fix: str) -> None:
+        super().__init__(f"{engine} failed: {problem}. Try: {fix}")
+        self.engine = engine
+
+
+class EngineTimeoutError(VoiceKitError):
+    """An engine did not answer in time."""
+
+    def __init__(self, engine: str, seconds: float, *, fix: str) -> None:
+        super().__init__(f"{engine} did not answer within {seconds:g} s. Try: {fix}")
+        self.engine = engine

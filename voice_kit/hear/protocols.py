@@ -1,0 +1,44 @@
+"""What the loop needs from an engine that hears."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voice_kit.types import Audio, Stops, Transcript
+
+
+class VoiceDetector(Protocol):
+    """Says how likely a frame is speech. One for the process; each conversation owns its state."""
+
+    name: str
+
+    def start(self) -> Any:
+        """The state before any sound. Never changed in place, so it can be kept and reused."""
+
+    def detect(
+        self, frames: NDArray[np.float32], states: Sequence[Any]
+    ) -> tuple[NDArray[np.float32], list[Any]]:
+        """Chance of speech for one frame of each stream.
+
+        `frames` has shape (B, 512), 16 kHz, and is not changed; `states` has B states, one a
+        stream. Gives back B probabilities in [0, 1] and the B states to pass next time.
+        """
+
+
+class Transcriber(Protocol):
+    """Writes down what is said. May be called from several threads, one call at a time or more."""
+
+    name: str
+    stops: Stops
+
+    def transcribe(self, audio: Audio) -> Transcript | Awaitable[Transcript]:
+        """What is said in `audio`, of any rate. Silence gives an empty text.
+
+        A blocking method, or for `stops = "async"` a coroutine. Raises `VoiceKitError`.
+        An engine with `stops = "never"` also has `abort()`, which may be called from another
+        thread, ends the call under way with an error, and leaves the engine ready for the next.
+        """

@@ -1,0 +1,201 @@
+"""One frozen `Settings`: defaults, then voice-kit.toml, then VOICE_KIT_*, then flags."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from voice_kit.errors import SettingsError
+
+FILE = "voice-kit.toml"
+PREFIX = "VOICE_KIT_"
+NOT_SETTINGS = {"VOICE_KIT_REQUIRE", "VOICE_KIT_HOME"}
+"""Environment variables that share the prefix but are no settings."""
+
+
+class Endpointing(BaseModel):
+    """When a sound becomes a turn. Durations in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start_above: float = Field(0.5, gt=0, lt=1)
+    stop_below: float = Field(0.35, gt=0, lt=1)
+    """Lower than `start_above`, or a soft vowel ends the turn."""
+    shortest: float = Field(0.128, ge=0.032, le=2)
+    """Shorter sounds are no speech: a click, a cough. A spoken “no” has about 0.2 s of it."""
+    eager: float = Field(0.064, ge=0)
+    """After this much quiet an answer begins behind a closed gate; 0 never begins early."""
+    stop: float = Field(0.5, ge=0.064, le=10)
+    """After this much quiet it is our turn. 0.2 is the gap between people (Stivers et al. 2009,
+    doi:10.1073/pnas.0903616106), but people know when a sentence is finished."""
+    preroll: float = Field(0.2, ge=0, le=2)
+    """Kept from before the trigger, or first consonants are lost."""
+    longest: float = Field(30.0, gt=1, le=300)
+    """A turn ends here even without quiet: a fan or a radio never pauses."""
+
+
+class Interruption(BaseModel):
+    """What speech does while we speak. Durations in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["evidence", "any", "never"] = "evidence"
+    """“evidence” pauses at once, then stops or goes on; “any” stops at the first sound."""
+    after: float = Field(0.5, ge=0)
+    """This much speech is an interruption, whatever its words are."""
+
+
+class Timeouts(BaseModel):
+    """How long one step of an engine may take before the turn goes on without it. Seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vad: float = Field(1.0, gt=0)
+    stt: float = Field(15.0, gt=0)
+    llm: float = Field(20.0, gt=0)
+    """To the first token, and between two of them."""
+    tts: float = Field(10.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """How this assistant hears, thinks and speaks. A snapshot: it never changes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    language: str = Field("en", pattern=r"^[a-z]{2,3}$")
+    """The language spoken on both sides, as an ISO 639-1 code."""
+    vad: str = "auto"
+    stt: str = "auto"
+    llm: str = "auto"
+    tts: str = "auto"
+    device: str = "auto"
+    """Where local engines run: auto, cpu, cuda, cuda:1."""
+    compute: str = "auto"
+    """How they calculate: auto, int8, float16, float32, …"""
+    persona: str = (
+        "You are a friendly voice assistant. Your answer is spoken aloud: one to three short, "
+        "plain sentences, without lists, symbols or Markdown."
+    )
+    """The system prompt."""
+    memory: int = Field(2000, ge=100)
+    """How many tokens of the conversation the language model is shown."""
+    eager_starts: int = Field(3, ge=0)
+    """At most this many early starts in one turn."""
+    hear: Endpointing = Endpointing()
+    interrupt: Interruption = Interruption()
+    timeouts: Timeouts = Timeouts()
+    options: dict[str, dict[str, Any]] = {}
+    """More for an engine, by its name: `[options.ollama]` with `host = "http://…"`."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is given: `Settings()` is the defaults on every machine."""
+        return (init_settings,)
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """A copy with some values changed, by dotted name: `changed({"hear.stop": 0.3})`.
+
+        Raises `SettingsError` like `load_settings`.
+        """
+        tree = self.model_dump()
+        for name, value in changes.items():
+            _put(tree, name, value)
+        return _checked(tree, "the new settings")
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, file: str | Path | None = None
+) -> Settings:
+    """Settings from defaults, the file, the environment and `flags` (dotted names), in that order.
+
+    `file` defaults to voice-kit.toml in the working folder, if there is one. Raises
+    `SettingsError`, which names the unknown key or the bad value and what would be allowed.
+    """
+    path = Path(file or FILE)
+    tree: dict[str, Any] = {}
+    if file or path.exists():
+        try:
+            path.read_bytes()  # the source below takes a missing file for an empty one
+            tree = TomlConfigSettingsSource(Settings, toml_file=path).toml_data
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{path} cannot be read: {error}. Mend or remove it.") from error
+        _checked(tree, str(path))
+    for key in os.environ:
+        dotted = key.removeprefix(PREFIX).lower().replace("__", ".")
+        if key.startswith(PREFIX) and key not in NOT_SETTINGS and not _known(dotted):
+            raise SettingsError(f"In the environment: {_unknown(dotted)}")
+    _merge(tree, EnvSettingsSource(Settings)())
+    for name, value in (flags or {}).items():
+        _put(tree, name, value)
+    return _checked(tree, "the environment or the flags")
+
+
+def names() -> list[str]:
+    """Every setting's dotted name."""
+    return list(_names(Settings))
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        group = info.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield from _names(group, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _known(dotted: str) -> bool:
+    return dotted in names() or dotted.startswith("options.")
+
+
+def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    if not _known(dotted):
+        raise SettingsError(_unknown(dotted))
+    *groups, name = dotted.split(".")
+    for group in groups:
+        tree = tree.setdefault(group, {})
+    tree[name] = value
+
+
+def _merge(tree: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for name, value in over.items():
+        if isinstance(value, Mapping) and isinstance(tree.get(name), dict):
+            _merge(tree[name], value)
+        else:
+            tree[name] = value
+
+
+def _unknown(dotted: str) -> str:
+    near = difflib.get_close_matches(dotted, names(), n=1, cutoff=0.6)
+    hint = f"Did you mean “{near[0]}”? " if near else ""
+    return f"There is no setting “{dotted}”. {hint}The settings are: {', '.join(names())}."
+
+
+def _checked(tree: Mapping[str, Any], where: str) -> Settings:
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        dotted = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            raise SettingsError(f"In {where}: {_unknown(dotted)}") from error
+        raise SettingsError(
+            f"In {where}: {dotted} cannot be {problem['input']!r}: {problem['msg']}."
+        ) from error
