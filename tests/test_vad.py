@@ -1,0 +1,286 @@
+"""The three voice detectors: streams, their memory, and what they take for speech."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voice_kit.audio.convert import to_int16
+from voice_kit.errors import MissingEngineError, SettingsError
+from voice_kit.hear import vad_silero
+from voice_kit.hear.detection import Detection, at_16k, finite, probabilities
+from voice_kit.hear.vad_energy import Energy
+from voice_kit.hear.vad_silero import Silero
+from voice_kit.hear.vad_webrtc import WebRtc
+from voice_kit.types import FRAME, RATE, Audio
+
+SHIPPED = Path(__file__).parents[1] / "voice_kit" / "sounds"
+SHARED = Path(__file__).parents[2] / "shared" / "sounds"
+
+
+def sounds(folder, *patterns):
+    """Some recordings of a folder, 16 kHz, by name; skips where there are none."""
+    from faster_whisper.audio import decode_audio
+
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
+    if not files:
+        pytest.skip(f"no {' or '.join(patterns)} in {folder.name}")
+    return {file.stem: Audio(decode_audio(str(file)), RATE) for file in files}
+
+
+def human_speech():
+    return sounds(SHARED, "speech/cards-00*.wav", "speech/jfk.flac", "speech/LJ001-0002.flac")
+
+
+def human_noise():
+    return sounds(SHARED, "noise/noise2.wav", "noise/noise_diffuse.flac", "noise/esc10*.wav")
+
+
+def voice(seconds=1.0, rate=RATE, seed=1):
+    """A hum with harmonics, in syllables: enough like speech to move every detector."""
+    time = np.arange(round(seconds * rate)) / rate
+    hum = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20))
+    syllables = np.clip(np.sin(2 * np.pi * 4 * time), 0, 1)
+    hiss = np.random.default_rng(seed).normal(0, 0.001, len(time))
+    return Audio((0.15 * hum * syllables + hiss).astype(np.float32), rate)
+
+
+def in_frames(audio):
+    samples = audio.samples[: len(audio.samples) // FRAME * FRAME]
+    assert len(samples), "a sound to listen to"
+    return samples.reshape(-1, FRAME)
+
+
+DETECTORS = {"silero": Silero, "webrtc": WebRtc, "energy": Energy}
+
+
+@pytest.fixture(params=sorted(DETECTORS))
+def vad(request):
+    return DETECTORS[request.param]()
+
+
+# Silero, against faster-whisper's own whole-sound call
+
+
+def assert_same_as_the_batch_result(clips):
+    from faster_whisper.vad import get_vad_model
+
+    reference, silero = get_vad_model(), Silero()
+    assert clips
+    for name, audio in clips.items():
+        # One frame more, since it writes zeros into the end of the last frame before it listens.
+        padded = np.pad(audio.samples, (0, -len(audio.samples) % FRAME + FRAME))
+        expected = reference(padded).ravel()[:-1]
+        streamed = probabilities(silero, audio)
+        assert streamed.shape == expected.shape, name
+        np.testing.assert_allclose(streamed, expected, atol=2e-5, err_msg=name)
+
+
+def test_silero_streamed_is_silero_on_the_whole_sound():
+    assert_same_as_the_batch_result({"hum": voice(4)})
+
+
+def test_silero_streamed_is_silero_on_the_whole_sound_for_shipped_clips():
+    clips = sounds(SHIPPED, "*.flac", "*.opus", "*.wav", "**/*.flac", "**/*.opus", "**/*.wav")
+    assert_same_as_the_batch_result(dict(list(clips.items())[:8]))
+
+
+def test_silero_streamed_is_silero_on_the_whole_sound_for_human_speech():
+    assert_same_as_the_batch_result(human_speech() | human_noise())
+
+
+def test_forgetting_between_frames_changes_what_silero_says():
+    """The mistake that the tests above are there for."""
+    silero, audio = Silero(), voice(4)
+    forgetful = [Detection(silero).probability(frame) for frame in in_frames(audio)]
+    remembering = probabilities(silero, audio)[: len(forgetful)]
+    assert np.abs(np.array(forgetful) - remembering).max() > 0.1
+
+
+def test_silero_hears_people_and_not_noise():
+    silero = Silero()
+    for name, audio in human_speech().items():
+        assert np.mean(probabilities(silero, audio) > 0.5) > 0.4, name
+    for name, audio in human_noise().items():
+        assert np.mean(probabilities(silero, audio) > 0.5) < 0.05, name
+
+
+def test_silero_says_what_to_install_when_its_network_is_gone(monkeypatch):
+    monkeypatch.setattr(vad_silero.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingEngineError, match="pip install"):
+        Silero()
+    with pytest.raises(MissingEngineError, match="pip install"):
+        Silero.here()
+
+
+def test_silero_loads_neither_torch_nor_faster_whisper():
+    code = (
+        "import sys; from voice_kit.hear.vad_silero import Silero; "
+        "assert 'onnxruntime' not in sys.modules; Silero.here(); "
+        "assert 'onnxruntime' not in sys.modules; Silero(); "
+        "print(sorted({'torch', 'faster_whisper', 'ctranslate2', 'av'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# What each of them promises
+
+
+def test_two_interleaved_streams_do_not_mix(vad):
+    one, other = in_frames(voice(2, seed=1)), in_frames(voice(2, seed=2))[::-1]
+    alone = [
+        [Detection.probability(stream, frame) for frame in frames]
+        for frames in (one, other)
+        for stream in [Detection(vad)]
+    ]
+    states = [vad.start(), vad.start()]
+    together = []
+    for pair in zip(one, other, strict=True):
+        chances, states = vad.detect(np.stack(pair), states)
+        together.append(chances)
+    np.testing.assert_allclose(np.array(together).T, alone, atol=1e-6)
+    assert not np.allclose(alone[0], alone[1])
+
+
+def test_the_frames_given_are_not_changed(vad):
+    frames = in_frames(voice(0.5))
+    frames.flags.writeable = False
+    before = frames.copy()
+    vad.detect(frames[:3], [vad.start() for _ in range(3)])
+    np.testing.assert_array_equal(frames, before)
+
+
+def test_a_start_can_be_reused(vad):
+    start, frames = vad.start(), in_frames(voice(0.5))
+    first, _ = vad.detect(frames[4:5], [start])
+    vad.detect(frames[7:8], [start])
+    again, _ = vad.detect(frames[4:5], [start])
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("name", ["silero", "energy"])
+def test_a_state_can_be_kept_and_reused(name):
+    vad, frames = DETECTORS[name](), in_frames(voice(0.5))
+    _, (kept,) = vad.detect(frames[3:4], [vad.start()])
+    first, _ = vad.detect(frames[4:5], [kept])
+    vad.detect(frames[7:8], [kept])
+    again, _ = vad.detect(frames[4:5], [kept])
+    np.testing.assert_array_equal(first, again)
+
+
+def test_webrtc_says_so_when_a_state_is_passed_twice():
+    vad, frames = WebRtc(), in_frames(voice(0.5))
+    _, used = vad.detect(frames[:1], [vad.start()])
+    vad.detect(frames[1:2], used)
+    with pytest.raises(ValueError, match="passed before"):
+        vad.detect(frames[2:3], used)
+
+
+def test_probabilities_are_probabilities(vad):
+    chances = probabilities(vad, voice(1))
+    assert chances.dtype == np.float32
+    assert len(chances) == 32  # 31.25 frames: the last is filled up
+    assert chances.min() >= 0
+    assert chances.max() <= 1
+
+
+def test_silence_is_not_speech(vad):
+    assert probabilities(vad, Audio.silence(2)).max() < 0.5
+
+
+def test_no_sound_has_no_frames(vad):
+    assert len(probabilities(vad, Audio.silence(0))) == 0
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 1e30])
+def test_one_broken_sample_does_not_deafen_for_good(vad, poison):
+    sound = voice(2)
+    broken = sound.samples.copy()
+    broken[1000] = poison
+    heard = probabilities(vad, Audio(broken, RATE))
+    assert np.isfinite(heard).all()
+    np.testing.assert_allclose(heard[-20:], probabilities(vad, sound)[-20:], atol=0.35)
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_a_sound_of_any_rate_can_be_judged(vad, rate):
+    assert len(probabilities(vad, voice(1, rate=rate))) == pytest.approx(32, abs=1)
+
+
+# WebRTC
+
+
+def test_webrtc_loses_no_sample():
+    """Frames of 512 give the same decisions as the library on the whole sound in 10 ms pieces."""
+    import webrtcvad
+
+    audio = voice(3)
+    pcm = to_int16(audio.samples)
+    reference = webrtcvad.Vad(2)
+    expected = sum(
+        reference.is_speech(pcm[start : start + 160].tobytes(), RATE)
+        for start in range(0, len(pcm) // FRAME * FRAME - 159, 160)
+    )
+    stream, heard, rest = Detection(WebRtc()), 0, 0
+    for frame in in_frames(audio):
+        pieces, rest = divmod(rest + FRAME, 160)
+        heard += round(stream.probability(frame) * pieces)
+    assert heard == expected > 0
+
+
+def test_webrtc_refuses_an_aggressiveness_that_does_not_exist():
+    with pytest.raises(SettingsError, match="0, 1, 2 or 3"):
+        WebRtc(aggressiveness=4)
+
+
+def test_a_more_aggressive_webrtc_calls_less_of_it_speech():
+    audio = voice(4)
+    mild, harsh = (probabilities(WebRtc(aggressiveness=a), audio).mean() for a in (0, 3))
+    assert harsh < mild
+
+
+# Energy
+
+
+def tone(seconds, level):
+    """A sound of one loudness, in dBFS."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    return np.sqrt(2) * 10 ** (level / 20) * np.sin(2 * np.pi * 250 * time)
+
+
+def test_energy_hears_what_is_louder_than_the_room():
+    quiet, loud = tone(1.024, -50), tone(1.024, -20)
+    chances = probabilities(Energy(), Audio(np.concatenate([quiet, loud]).astype(np.float32), RATE))
+    assert chances[:32].max() < 0.05
+    assert chances[32:].min() > 0.95
+
+
+def test_energy_gets_used_to_a_fan():
+    chances = probabilities(Energy(), Audio(tone(20, -25).astype(np.float32), RATE))
+    assert chances[0] > 0.5
+    assert chances[-1] < 0.05
+
+
+def test_energy_hears_people_well_enough_to_learn_from():
+    silero, energy = Silero(), Energy()
+    for name, audio in human_speech().items():
+        agreement = (probabilities(energy, audio) > 0.5) == (probabilities(silero, audio) > 0.5)
+        assert agreement.mean() > 0.7, name
+
+
+# Sound made fit to be heard
+
+
+def test_what_is_sound_is_left_alone():
+    samples = voice(0.1).samples
+    assert finite(samples) is samples
+    assert at_16k(Audio(samples, RATE)) is samples
+
+
+def test_what_is_no_sound_is_mended_and_the_original_kept():
+    broken = np.array([0.5, np.nan, np.inf, -np.inf, 1e30, 1.2], np.float32)
+    np.testing.assert_allclose(finite(broken), [0.5, 0, 0, 0, 8, 1.2])
+    assert np.isnan(broken[1])
