@@ -1,0 +1,131 @@
+# Everything starts here: `make demo` to hear it, `make lab` to learn it, `make test` to change it.
+# Works with GNU make 3.81 or later (macOS has that) and any bash. `make` alone lists the commands.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test bench soak wheels constraints clean FORCE
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+PY := $(BIN)/python
+
+# One .venv serves all of this. A stamp file in it says what is installed; each depends on the two
+# files that decide that, so with nothing changed every command starts at once.
+CORE := .venv/.core
+WORKSHOP := .venv/.workshop
+TEST := .venv/.test
+DECIDES := .venv/.made pyproject.toml constraints.txt
+EXTRAS := workshop,openai,llamacpp,piper,litellm,serve,test
+
+help: ## list these commands
+	@echo "make COMMAND, where COMMAND is one of:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+
+demo: $(CORE) ## hear a recorded conversation (no torch, no Jupyter, no microphone)
+	@$(BIN)/voice-kit demo $(ARGS)
+
+lab: $(WORKSHOP) ## check this machine, then open the notebooks
+	@$(BIN)/voice-kit doctor || echo "The notebooks work all the same, with what is here."
+	@cd notebooks && flags="$(LAB)"; \
+	if [ "$$(id -u)" = 0 ]; then flags="$$flags --allow-root"; fi; \
+	if [ -n "$${SSH_CONNECTION:-}" ] || [ -e /.dockerenv ] || [ -e /run/.containerenv ] \
+	    || { [ "$$(uname)" = Linux ] && [ -z "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ]; }; then \
+	  echo "No browser on this machine: open the address below in yours (Ctrl-C stops)."; \
+	  flags="$$flags --no-browser"; \
+	fi; \
+	exec ../$(PY) -m jupyterlab $$flags
+
+test: $(TEST) ## set up what the tests need, and run every one
+	@bash .ci/debian
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check voice_kit tests notebooks
+	$(BIN)/mypy
+	$(PY) notebooks/build.py --check
+	$(PY) -m pytest $(ARGS)
+
+bench: $(TEST) ## measure: latency, memory, word error rates
+	$(PY) -m voice_kit.workshop.bench $(ARGS)
+
+soak: $(TEST) ## the long tests, at full length
+	SOAK=whole $(PY) -m pytest -m soak --timeout=7200 $(ARGS)
+
+wheels: .venv/.made ## fetch everything into .wheels, for a room without a network
+	$(call pip,wheel --wheel-dir .wheels $(TOOLS) '.[workshop]',every package into .wheels)
+	@echo "From now on installs here read .wheels and no network. Copy it beside other checkouts."
+
+constraints: $(TEST) ## pin anew, for every platform at once (for maintainers)
+	$(PY) -m pip install -q uv
+	$(PY) -m uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
+	  --all-extras --upgrade --no-header --no-annotate -o constraints.txt pyproject.toml
+
+clean: ## remove .venv and everything that was built
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis voice-kit-demo
+
+# How things are installed.
+
+TOOLS := hatchling editables setuptools
+OFFLINE := $(if $(wildcard .wheels),--no-index --find-links .wheels)
+
+# $(call pip,arguments,what it is in words): up to three tries, for a room's shared network.
+define pip
+	@echo "Fetching $(2)."; \
+	quiet=; [ -t 1 ] || quiet=-qq; \
+	for try in 1 2 3; do \
+	  $(PY) -m pip --disable-pip-version-check $(firstword $(1)) $$quiet -c constraints.txt \
+	    $(OFFLINE) $(wordlist 2,99,$(1)) && exit 0; \
+	  [ $$try = 3 ] || { echo "That failed (try $$try of 3). Once more in 5 s."; sleep 5; }; \
+	done; \
+	echo "It could not be installed: the reason is above. Check the network, then run make again."; \
+	exit 1
+endef
+
+# The build tools come first, so that later installs need no build environment of their own: with
+# everything in place, even a changed pyproject.toml is then installed without a network.
+define install
+	$(call pip,install $(TOOLS),the build tools)
+	$(call pip,install --no-build-isolation -e '$(1)',$(2))
+endef
+
+$(CORE): $(DECIDES)
+	$(call install,.,the core: about a minute)
+	@touch $(CORE)
+
+$(WORKSHOP): $(DECIDES)
+	$(call install,.[workshop],the workshop: two to four minutes)
+	@touch $(CORE) $(WORKSHOP)
+
+$(TEST): $(DECIDES)
+	$(call install,.[$(EXTRAS)],everything that the tests need: three to five minutes)
+	@touch $(CORE) $(WORKSHOP) $(TEST)
+
+# .made says for which Python and which folder this .venv is: when Python was upgraded or the
+# folder moved, its programs no longer start, and it is made anew.
+VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+MADE := $(shell cat .venv/.made 2>/dev/null)
+HAVE := $(shell $(PY) -c '$(VERSION)' 2>/dev/null)
+WANT := $(if $(PYTHON),$(shell $(PYTHON) -c '$(VERSION)' 2>/dev/null),$(HAVE))
+ifneq ($(MADE)|$(WANT),$(HAVE) $(CURDIR)|$(HAVE))
+.venv/.made: FORCE
+endif
+
+.venv/.made:
+	@if [ ! -e .venv/.made ] && [ "$(WANT)" = "$(HAVE)" ] && $(PY) -c '$(FITS)' 2>/dev/null; then \
+	  echo "Using the .venv that is here."; \
+	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
+	else \
+	  python=; \
+	  for candidate in $(if $(PYTHON),"$(PYTHON)",python3.12 python3.11 python3 python "py -3.12" "py -3.11"); do \
+	    if $$candidate -c '$(FITS)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "voice-kit needs Python 3.11 or 3.12 with its venv module, but $(if $(PYTHON),$(PYTHON) is not that,none is on the PATH). Install it (python.org has it; on Debian and Ubuntu: sudo apt install python3 python3-venv) or say where it is: make PYTHON=/path/to/python3.12" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making .venv with $$($$python --version)."; \
+	  rm -rf .venv && $$python -m venv .venv || exit 1; \
+	fi; \
+	echo "$$($(PY) -c '$(VERSION)' | tr -d '\r') $(CURDIR)" > .venv/.made
