@@ -31,19 +31,21 @@ class Endpointing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    start_above: float = Field(0.5, gt=0, lt=1)
-    stop_below: float = Field(0.35, gt=0, lt=1)
+    start_above: float = Field(default=0.5, gt=0, lt=1)
+    stop_below: float = Field(default=0.35, gt=0, lt=1)
     """Lower than `start_above`, or a soft vowel ends the turn."""
-    shortest: float = Field(0.128, ge=0.032, le=2)
+    shortest: float = Field(default=0.128, ge=0.032, le=2)
     """Shorter sounds are no speech: a click, a cough. A spoken “no” has about 0.2 s of it."""
-    eager: float = Field(0.064, ge=0)
+    misfire: float = Field(default=0.2, ge=0.032, le=2)
+    """A sound too short to be speech is forgotten after this much quiet."""
+    eager: float = Field(default=0.064, ge=0)
     """After this much quiet an answer begins behind a closed gate; 0 never begins early."""
-    stop: float = Field(0.5, ge=0.064, le=10)
+    stop: float = Field(default=0.5, ge=0.064, le=10)
     """After this much quiet it is our turn. 0.2 is the gap between people (Stivers et al. 2009,
     doi:10.1073/pnas.0903616106), but people know when a sentence is finished."""
-    preroll: float = Field(0.2, ge=0, le=2)
+    preroll: float = Field(default=0.2, ge=0, le=2)
     """Kept from before the trigger, or first consonants are lost."""
-    longest: float = Field(30.0, gt=1, le=300)
+    longest: float = Field(default=30.0, gt=1, le=300)
     """A turn ends here even without quiet: a fan or a radio never pauses."""
 
 
@@ -54,7 +56,7 @@ class Interruption(BaseModel):
 
     mode: Literal["evidence", "any", "never"] = "evidence"
     """“evidence” pauses at once, then stops or goes on; “any” stops at the first sound."""
-    after: float = Field(0.5, ge=0)
+    after: float = Field(default=0.5, ge=0)
     """This much speech is an interruption, whatever its words are."""
 
 
@@ -63,11 +65,11 @@ class Timeouts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    vad: float = Field(1.0, gt=0)
-    stt: float = Field(15.0, gt=0)
-    llm: float = Field(20.0, gt=0)
+    vad: float = Field(default=1.0, gt=0)
+    stt: float = Field(default=15.0, gt=0)
+    llm: float = Field(default=20.0, gt=0)
     """To the first token, and between two of them."""
-    tts: float = Field(10.0, gt=0)
+    tts: float = Field(default=10.0, gt=0)
 
 
 class Settings(BaseSettings):
@@ -77,7 +79,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
-    language: str = Field("en", pattern=r"^[a-z]{2,3}$")
+    language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     """The language spoken on both sides, as an ISO 639-1 code."""
     vad: str = "auto"
     stt: str = "auto"
@@ -92,9 +94,9 @@ class Settings(BaseSettings):
         "plain sentences, without lists, symbols or Markdown."
     )
     """The system prompt."""
-    memory: int = Field(2000, ge=100)
+    memory: int = Field(default=2000, ge=100)
     """How many tokens of the conversation the language model is shown."""
-    eager_starts: int = Field(3, ge=0)
+    eager_starts: int = Field(default=3, ge=0)
     """At most this many early starts in one turn."""
     hear: Endpointing = Endpointing()
     interrupt: Interruption = Interruption()
@@ -104,7 +106,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is given: `Settings()` is the defaults on every machine."""
         return (init_settings,)

@@ -137,7 +137,7 @@ class Speech:
     """Where each word is in the sound; empty when the voice does not tell."""
 
 
-# What happens in a turn. `turn` counts from 1 and is a label for observers; nothing is decided by it.
+# What happens in a turn. `turn` counts from 1 and is a label for observers: nothing depends on it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +279,23 @@ class TurnFinished:
     interrupted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FrameHeard:
+    """A frame came in: 31.25 of them a second."""
+
+    at: float
+    """When its last sample was heard."""
+    probability: float
+    """Chance that it is speech."""
+    level: float
+    """Its loudness: root mean square, full scale 1."""
+
+
 HearingEvent = SpeechStarted | Misfire | Paused | Resumed | TurnEnded
 
 Event = (
-    HearingEvent
+    FrameHeard
+    | HearingEvent
     | TurnStarted
     | Transcribed
     | GateOpened

@@ -1,0 +1,193 @@
+"""Runs an engine's work beside the event loop: bounded in time, stopped as the engine can stop.
+
+The only module that knows whether an engine blocks, and the only one with threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import queue
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
+
+from voice_kit.converse.virtual import VirtualLoop
+from voice_kit.errors import EngineFailedError, EngineTimeoutError, VoiceKitError
+
+T = TypeVar("T")
+_DONE: Any = object()
+
+
+class StageFailedError(Exception):
+    """A stage could not do its work. `cause` says why, to the person at the keyboard."""
+
+    def __init__(self, stage: str, engine: Any, cause: VoiceKitError) -> None:
+        super().__init__(str(cause))
+        self.stage = stage
+        self.engine = engine
+        self.cause = cause
+
+
+async def call(stage: str, engine: Any, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:
+    """What `work` gives back: a blocking function of `engine`, or one that gives an awaitable.
+
+    Raises `StageFailedError` when it fails or takes longer than `seconds`.
+    """
+
+    def once() -> Iterator[T]:
+        yield work()  # type: ignore[misc]
+
+    async def once_async() -> AsyncIterator[T]:
+        result = work()
+        yield await result if inspect.isawaitable(result) else cast(T, result)
+
+    is_async = getattr(engine, "stops", "steps") == "async"
+    async with aclosing(stream(stage, engine, once_async if is_async else once, seconds)) as one:
+        async for result in one:
+            return result
+    raise AssertionError("a call has one result")
+
+
+async def stream(
+    stage: str,
+    engine: Any,
+    start: Callable[[], Iterator[T] | AsyncIterator[T]],
+    seconds: float,
+) -> AsyncGenerator[T, None]:
+    """Each item of the engine's generator, as soon as it is there.
+
+    A step in progress when the stream is closed is stopped as the engine declares: an async one is
+    cancelled, a blocking one finishes in its thread and its result is dropped, one that never
+    stops is aborted. Raises `StageFailedError` when a step fails or takes over `seconds`.
+    """
+    name = str(getattr(engine, "name", type(engine).__name__))
+    steps = _steps(stage, engine, start)
+    try:
+        async with aclosing(steps):
+            while True:
+                async with asyncio.timeout(seconds):
+                    item = await anext(steps, _DONE)
+                if item is _DONE:
+                    return
+                yield item
+    except TimeoutError as error:
+        fix = f"a faster engine, or a longer timeouts.{stage} in the settings"
+        late = EngineTimeoutError(name, seconds, fix=fix)
+        raise StageFailedError(stage, engine, late) from error
+    except Exception as error:
+        raise as_failure(stage, engine, error) from error
+
+
+def as_failure(stage: str, engine: Any, error: Exception) -> StageFailedError:
+    """What an engine raised, as a failure of its stage. A stranger's message is left out: it may
+    quote what people said."""
+    if isinstance(error, StageFailedError):
+        return error
+    if not isinstance(error, VoiceKitError):
+        name = str(getattr(engine, "name", type(engine).__name__))
+        problem = f"it raised {type(error).__name__}"
+        error = EngineFailedError(name, problem, fix=f"voice-kit doctor, or another {stage}")
+    return StageFailedError(stage, engine, error)
+
+
+def _steps(
+    stage: str, engine: Any, start: Callable[[], Iterator[T] | AsyncIterator[T]]
+) -> AsyncGenerator[T, None]:
+    loop = asyncio.get_running_loop()
+    if getattr(engine, "stops", "steps") == "async":
+        begin = cast(Callable[[], AsyncIterator[T]], start)
+        return _awaited(engine, begin, loop)
+    blocking = cast(Callable[[], Iterator[T]], start)
+    if isinstance(loop, VirtualLoop):
+        return _in_virtual_time(stage, blocking, loop)
+    return _in_thread(engine, blocking, loop)
+
+
+async def _awaited(
+    engine: Any, start: Callable[[], AsyncIterator[T]], loop: asyncio.AbstractEventLoop
+) -> AsyncGenerator[T, None]:
+    items = start()
+    outside = isinstance(loop, VirtualLoop) and not getattr(engine, "in_loop_time", False)
+    try:
+        while True:
+            with cast(VirtualLoop, loop).real_time() if outside else contextlib.nullcontext():
+                item = await anext(items, _DONE)
+            if item is _DONE:
+                return
+            yield item
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _in_virtual_time(
+    stage: str, start: Callable[[], Iterator[T]], loop: VirtualLoop
+) -> AsyncGenerator[T, None]:
+    items = start()
+    try:
+        while True:
+            began = time.perf_counter()
+            item = next(items, _DONE)
+            await asyncio.sleep(loop.cost(stage, time.perf_counter() - began))
+            if item is _DONE:
+                return
+            yield item
+    finally:
+        _close(items)
+
+
+async def _in_thread(
+    engine: Any, start: Callable[[], Iterator[T]], loop: asyncio.AbstractEventLoop
+) -> AsyncGenerator[T, None]:
+    wanted: queue.SimpleQueue[asyncio.Future[T] | None] = queue.SimpleQueue()
+
+    def settle(step: asyncio.Future[T], item: Any, error: BaseException | None) -> None:
+        if step.cancelled():
+            return
+        if error is None:
+            step.set_result(item)
+        else:
+            step.set_exception(error)
+
+    def work() -> None:
+        items: Iterator[T] | None = None
+        try:
+            while (step := wanted.get()) is not None:
+                item, failure = _DONE, None
+                try:
+                    if items is None:
+                        items = start()
+                    item = next(items, _DONE)
+                except BaseException as error:
+                    failure = error
+                with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+                    loop.call_soon_threadsafe(settle, step, item, failure)
+        finally:
+            _close(items)
+
+    # A daemon of its own, not a pool's: a hung engine must hold up neither the next call nor exit.
+    threading.Thread(target=work, name="voice-kit engine", daemon=True).start()
+    step: asyncio.Future[T] | None = None
+    try:
+        while True:
+            step = loop.create_future()
+            wanted.put(step)
+            item = await step
+            if item is _DONE:
+                return
+            yield item
+    finally:
+        wanted.put(None)
+        if step is not None and step.cancelled() and hasattr(engine, "abort"):
+            engine.abort()
+
+
+def _close(items: Any) -> None:
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
