@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 PAIRS = (
     ("<think>", "</think>"),
@@ -70,3 +72,14 @@ class Spoken:
 
 def _spelt(tag: str) -> str:
     return next(known for known in _TAGS if known.lower() == tag.lower())
+
+
+async def only_spoken(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """The tokens of one answer, less the thinking. Closing it closes `tokens`."""
+    spoken = Spoken()
+    async with aclosing(tokens):
+        async for token in tokens:
+            if text := spoken.feed(token):
+                yield text
+    if text := spoken.rest():
+        yield text

@@ -1,0 +1,171 @@
+"""Language models that an Ollama server runs, on this machine or another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from importlib.util import find_spec
+from typing import Any
+
+from voice_kit.errors import (
+    EngineFailedError,
+    EngineTimeoutError,
+    MissingEngineError,
+    VoiceKitError,
+)
+from voice_kit.think.ollama_models import (
+    BEST,
+    address,
+    authorization,
+    best,
+    has,
+    how_to_start,
+    installed,
+)
+from voice_kit.think.servers import CONNECT, PerLoop, ask, near, quietly
+from voice_kit.think.spoken import only_spoken
+from voice_kit.types import Message, Stops
+
+
+class Ollama:
+    """A model of an Ollama server, answering token by token.
+
+    `model` "" is the best that the server has; `host` defaults to OLLAMA_HOST, then to this
+    machine. `keep_alive` is how long the server keeps the model in memory. `think` reaches only
+    models that can, and their thinking is never said; without it they answer sooner. `num_ctx` is
+    the tokens the model can see, 0 for the server's choice; `options` are more of Ollama's, such
+    as `{"temperature": 0}`. A missing model is an error, unless `pull` is given: it is called with
+    the model and the server and says whether the model is there now; `pull_in_terminal` is one.
+    """
+
+    stops: Stops = "async"
+
+    def __init__(
+        self,
+        model: str = "",
+        *,
+        host: str | None = None,
+        keep_alive: float | str = "30m",
+        think: bool | str = False,
+        num_ctx: int = 0,
+        options: Mapping[str, Any] | None = None,
+        pull: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        _need_package()
+        import ollama
+
+        self._server = address(host)
+        self._model = _usable(model, self._server, pull)
+        self.name = f"ollama:{self._model}"
+        self._more: dict[str, Any] = {
+            "model": self._model,
+            "stream": True,
+            "keep_alive": keep_alive,
+            "think": think if _can_think(self._model, self._server) else None,
+            "options": {**({"num_ctx": num_ctx} if num_ctx else {}), **(options or {})},
+        }
+
+        def client() -> ollama.AsyncClient:
+            import httpx
+
+            timeout = httpx.Timeout(None, connect=CONNECT)
+            return ollama.AsyncClient(
+                self._server, timeout=timeout, trust_env=not near(self._server)
+            )
+
+        self._clients = PerLoop(client, ollama.AsyncClient.close)
+
+    @classmethod
+    def here(cls, host: str | None = None) -> str:
+        """The best model that the server has now."""
+        _need_package()
+        return _usable("", address(host), None)
+
+    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """The answer, token by token. Closing it closes the request, and the server stops."""
+        return only_spoken(quietly(self._tokens(messages)))
+
+    async def _tokens(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        import httpx
+        import ollama
+
+        client = await self._clients.get()
+        said = [{"role": message.role, "content": message.content} for message in messages]
+        done = False
+        try:
+            parts: Any = await client.chat(messages=said, **self._more)
+            async with aclosing(parts):
+                async for part in parts:
+                    done = done or bool(part.done)
+                    if part.message.content:
+                        yield part.message.content
+        except (ollama.ResponseError, httpx.HTTPError, OSError) as error:
+            raise self._problem(error) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise EngineFailedError(
+                self.name,
+                "what it sent is no answer of Ollama",
+                fix=f"check that {self._server} is an Ollama server",
+            ) from error
+        if not done:
+            raise self._broke_off()
+
+    def _problem(self, error: Exception) -> VoiceKitError:
+        import httpx
+        import ollama
+
+        match error:
+            case ollama.ResponseError(status_code=404):
+                return MissingEngineError(self.name, fix=f"ollama pull {self._model}")
+            case ollama.ResponseError() if "memory" in error.error:
+                return EngineFailedError(
+                    self.name, "the model does not fit into memory", fix=f"ollama pull {BEST}"
+                )
+            case ollama.ResponseError():
+                status = f" ({error.status_code})" if error.status_code > 0 else ""
+                return EngineFailedError(
+                    self.name,
+                    f"the server could not answer{status}",
+                    fix="see what `ollama serve` says, or restart it",
+                )
+            case httpx.ConnectTimeout():
+                return EngineTimeoutError(self.name, CONNECT, fix=how_to_start(self._server))
+            case httpx.ProxyError():
+                return EngineFailedError(
+                    self.name,
+                    "the proxy in between refused",
+                    fix=f"put the host of {self._server} into NO_PROXY",
+                )
+            case httpx.ConnectError() | ConnectionError():
+                return MissingEngineError(self.name, fix=how_to_start(self._server))
+        return self._broke_off()
+
+    def _broke_off(self) -> VoiceKitError:
+        return EngineFailedError(
+            self.name, "the answer broke off", fix="ask again; if it stays so, restart Ollama"
+        )
+
+
+def _usable(model: str, server: str, pull: Callable[[str, str], bool] | None) -> str:
+    models = installed(server)
+    if model and has(models, model):
+        return model
+    if not model and (found := best(models)):
+        return found
+    wanted = model or BEST
+    if pull is not None and pull(wanted, server) and has(installed(server), wanted):
+        return wanted
+    raise MissingEngineError(f"ollama:{wanted}", fix=f"ollama pull {wanted}")
+
+
+def _can_think(model: str, server: str) -> bool:
+    try:
+        answer = ask(f"{server}/api/show", headers=authorization(), body={"model": model})
+        return "thinking" in answer["capabilities"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return False  # an old server, which would not know what to do with `think`
+
+
+def _need_package() -> None:
+    if find_spec("ollama") is None:
+        raise MissingEngineError("Ollama's client", fix="pip install ollama")
