@@ -1,0 +1,110 @@
+"""Whether a dot is a full stop, or belongs to an abbreviation, a number or an address."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import sentencex  # type: ignore[import-untyped]
+
+_BLANK = re.compile(r"\s*")
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_LAST_WORD = re.compile(r"[^\s(\[{“„«\"*_]+$")
+_LIST_NUMBER = re.compile(r"[-*(\s]*(?:\d{1,3}|[a-zA-Z])")
+_DOTTED_LETTERS = re.compile(r"(?:\w\.)+\w")
+_LETTERED = re.compile(
+    r"(?:[a-z]+\s+I|(?:plan|option|vitamin|type|part|step|grade|class|group) \w)$"
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TITLES = _words(
+    "mr mrs ms mx dr prof st gen col capt lt sgt rev hon sen rep gov pres mme mlle sig dott hr fr "
+    "sr sra srta vs fig cf approx e.g i.e z.b d.h p.ex"
+)
+"""Abbreviations that never end a sentence."""
+_MAY_END = _words("etc usw ecc т.д т.п min hr hrs secs mins ft lb lbs oz kg km cm mm кг км руб")
+"""Abbreviations that may well end one: it does if a capital follows."""
+_ORDINAL = re.compile(
+    r"\b(?:der|die|das|den|dem|des|am|vom|zum|zur|im|beim|ein|eine|einen|einem|sein|ihr) \d+$", re.I
+)
+"""Where German writes "1." for "first", before a noun with its capital."""
+_TIMES = _words("a.m p.m")
+_OF_TIMES = _words(
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday EST EDT CST CDT MST MDT PST PDT GMT "
+    "UTC BST CET CEST Eastern Central Pacific Mountain"
+)
+_NUMBERED = _words("no nos art fig sec vol pp")
+"""Ordinary words before anything but a number: "No. 5", but "I said no. Then"."""
+_ORDINARY = {
+    "en": _words("me may ok miss ill id ma pa arc ark"),
+    "it": _words("no me te se mai ore via mare"),
+    "es": _words("bien"),
+}
+"""Words that sentencex also knows as abbreviations."""
+_SHORT = _words("approx misc tel ext est min max temp avg hr hrs mins secs ft lb lbs oz sq www")
+"""Abbreviations that sentencex does not know."""
+
+
+def full_stop(piece: str, text: str, end: int, language: str, *, final: bool) -> bool | None:
+    """Whether the dot after `piece` ends a sentence, judged by what follows `text[:end]`.
+
+    None as long as the next word is not complete, which it is when the text is `final`.
+    """
+    word = last_word(piece)
+    after = _BLANK.match(text, end).end()  # type: ignore[union-attr]
+    if "\n" in text[end:after]:
+        return False  # the line end decides
+    if after == len(text):
+        return True if final else None
+    if _LIST_NUMBER.fullmatch(piece):
+        return False
+    follows, known = text[after], word.lower()
+    if known in _NUMBERED:
+        return not follows.isdigit()
+    if known in _TITLES or (follows.islower() and not word.isdigit()):
+        return False
+    following = _WORD.match(text, after)
+    if following is None:
+        return word[-1:].isdigit() or not (word.isalpha() or _DOTTED_LETTERS.fullmatch(word))
+    if following.end() == len(text) and not final:
+        return None
+    if known in _TIMES:
+        return following.group() not in _OF_TIMES
+    if language == "de" and _ORDINAL.search(piece):
+        return False
+    if known in _MAY_END or _LETTERED.search(piece):
+        return True
+    if "." in word and not _DOTTED_LETTERS.fullmatch(word):
+        return True  # an address, a file, a version
+    return _sentencex_cuts(language, piece[-60:].split()[-3:], following.group())
+
+
+def last_word(piece: str) -> str:
+    """What stands after the last space, without the quotes and brackets before it."""
+    found = _LAST_WORD.search(piece)
+    return found.group() if found else ""
+
+
+@lru_cache(maxsize=4096)
+def is_ordinary(word: str, language: str) -> bool:
+    """Whether a dot after this word can only be a full stop."""
+    if word in _ORDINARY.get(language, ()):  # in lower case
+        return True
+    if len(word) < 2 or word.lower() in _NUMBERED | _TITLES | _SHORT:
+        return False
+    letters = all(c.isalpha() or c in "'’-" or unicodedata.category(c)[0] == "M" for c in word)
+    return letters and len(sentencex.segment(language, f"Xyz {word}. Qoppa xi")) > 1
+
+
+def _sentencex_cuts(language: str, before: list[str], following: str) -> bool:
+    head = "Xyz " + " ".join(before).replace('"', "") + ". "
+    ends, place = set(), 0
+    for sentence in sentencex.segment(language, head + following + " xi"):
+        place += len(sentence)
+        ends.add(place)
+    return len(head) in ends
