@@ -1,0 +1,67 @@
+"""The conversation so far, and how much of it a language model is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from voice_kit.types import Message
+
+MARKS = 4
+"""Tokens that a message costs beside its words: who speaks, where it begins and ends."""
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has, without a tokenizer.
+
+    Latin letters go four to a token, those of Greek, Cyrillic, Arabic or Indian scripts two,
+    and Chinese, Japanese and Korean characters one.
+    """
+    latin = sum(character < "\u0250" for character in text)
+    wide = sum(character >= "\u2e80" for character in text)
+    return math.ceil(latin / 4 + (len(text) - latin - wide) / 2 + wide)
+
+
+class History:
+    """What was said on both sides, in order, as far as it was heard."""
+
+    def __init__(self, tokens: Callable[[str], int] = estimated_tokens) -> None:
+        """`tokens` counts those of a text; pass a model's own tokenizer to be exact."""
+        self._tokens = tokens
+        self._lines: list[Message] = []
+
+    @property
+    def lines(self) -> Sequence[Message]:
+        """Every message so far, oldest first."""
+        return tuple(self._lines)
+
+    def add(self, role: Literal["user", "assistant", "tool"], text: str) -> None:
+        """Remember what was said. Nothing said is nothing to remember."""
+        if text.strip():
+            self._lines.append(Message(role, text))
+
+    def prompt(self, persona: str, budget: int) -> list[Message]:
+        """The persona, then the newest messages that fit into `budget` tokens, oldest first.
+
+        The persona is not counted. A message is shown whole or not at all; the user's last one
+        always is, even when it alone is over the budget. The first one shown is the user's,
+        so that no answer appears without its question.
+        """
+        asked = [place for place, line in enumerate(self._lines) if line.role == "user"]
+        if not asked:
+            return [Message("system", persona)]
+        last, left = asked[-1], budget - self._cost(self._lines[asked[-1]])
+        first = end = len(self._lines)
+        for place in reversed(range(end)):
+            left -= self._cost(self._lines[place]) if place != last else 0
+            if left < 0:
+                break
+            first = place
+        if first > last:
+            return [Message("system", persona), self._lines[last], *self._lines[first:]]
+        first = min(place for place in asked if place >= first)
+        return [Message("system", persona), *self._lines[first:]]
+
+    def _cost(self, line: Message) -> int:
+        return self._tokens(line.content) + MARKS
