@@ -1,0 +1,147 @@
+"""Loudspeakers: one that only pretends, in the event loop's time, and the sound card."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from voice_kit.audio.tape import Tape
+from voice_kit.types import Audio, Samples
+
+
+class SilentSpeaker:
+    """A pretended sound card without latency, which remembers what it would have played.
+
+    It plays in the event loop's time, real or virtual, without a thread or a task. `fade` is how
+    many seconds a sound takes to fall silent; 0 cuts it exactly.
+    """
+
+    def __init__(self, rate: int = 24_000, *, fade: float = 0.0) -> None:
+        self.rate = rate
+        self.fade = fade
+        self._playbacks: list[SilentPlayback] = []
+
+    def open(self, on_start: Callable[[float], None]) -> SilentPlayback:
+        """A new playback. Call it on the event loop."""
+        playback = SilentPlayback(self, on_start)
+        self._playbacks.append(playback)
+        return playback
+
+    def rendered(self, origin: float, seconds: float) -> Audio:
+        """What was audible in the `seconds` after the loop's time `origin`; silence elsewhere."""
+        first = round(origin * self.rate)
+        sound = np.zeros(round(seconds * self.rate), np.float32)
+        for playback in self._playbacks:
+            for start, piece in playback.pieces():
+                begin, end = max(start, first), min(start + len(piece), first + len(sound))
+                if begin < end:
+                    sound[begin - first : end - first] += piece[begin - start : end - start]
+        return Audio(np.clip(sound, -1, 1), self.rate)
+
+
+class SilentPlayback:
+    """The sound of one answer on a `SilentSpeaker`."""
+
+    def __init__(self, speaker: SilentSpeaker, on_start: Callable[[float], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_start = on_start
+        self._starting: asyncio.Handle | None = None
+        self._started = False
+        self._tape = Tape(speaker.rate, speaker.fade)
+        self._at = self._now()  # the card has played up to this sample of the loop's time
+        self._pieces: list[tuple[int, Samples]] = []
+        self._changed = asyncio.Event()
+
+    def play(self, audio: Audio) -> None:
+        """Append sound of any rate, heard gaplessly after what was given before."""
+        self._catch_up()
+        self._tape.add(audio)
+        self._begin()
+
+    def pause(self) -> None:
+        """Fall silent and keep the place."""
+        self._catch_up()
+        self._tape.pause()
+        self._not_yet()
+        self._wake()
+
+    def go_on(self) -> None:
+        """Go on from the very sample where `pause` stopped."""
+        self._catch_up()
+        self._tape.go_on()
+        self._begin()
+        self._wake()
+
+    def duck(self, level: float) -> None:
+        """Play at `level` times the usual loudness, in [0, 1], from now on."""
+        self._catch_up()
+        self._tape.duck(level)
+
+    def stop(self) -> None:
+        """Fall silent for good."""
+        self._catch_up()
+        self._tape.stop()
+        self._not_yet()
+        self._wake()
+
+    @property
+    def heard(self) -> float:
+        """Seconds of the given sound that were played."""
+        self._catch_up()
+        return self._tape.played
+
+    async def finished(self) -> None:
+        """Return once all sound given so far was heard, or when it was stopped."""
+        target = self._tape.given
+        while not self._tape.stopped:
+            left = target - self.heard
+            if left < 0.5 / self._tape.rate:
+                return
+            changed = self._changed
+            try:
+                async with asyncio.timeout(None if self._tape.paused else left):
+                    await changed.wait()
+            except TimeoutError:
+                continue
+
+    async def settled(self) -> float:
+        """`heard`, which is final at once."""
+        return self.heard
+
+    def pieces(self) -> list[tuple[int, Samples]]:
+        """What was played until now, each with the number of its first sample in loop time."""
+        self._catch_up()
+        return self._pieces
+
+    def _now(self) -> int:
+        # Less a thousandth: a timer may come a hair early.
+        return math.ceil(self._loop.time() * self._tape.rate - 1e-3)
+
+    def _catch_up(self) -> None:
+        now = self._now()
+        if now > self._at and not self._tape.idle:
+            piece = self._tape.take(now - self._at)
+            if len(piece):
+                self._pieces.append((self._at, piece))
+        self._at = max(now, self._at)
+
+    def _begin(self) -> None:
+        waiting = self._started or self._starting is not None
+        if not waiting and not self._tape.idle:
+            self._starting = self._loop.call_soon(self._tell, self._loop.time())
+
+    def _tell(self, at: float) -> None:
+        self._started = True
+        self._on_start(at)
+
+    def _not_yet(self) -> None:
+        if self._starting is not None and not self._started:
+            self._starting.cancel()
+            self._starting = None
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
