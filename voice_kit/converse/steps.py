@@ -32,7 +32,9 @@ class StageFailedError(Exception):
         self.cause = cause
 
 
-async def call(stage: str, engine: Any, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:
+async def call(
+    stage: str, engine: Any, work: Callable[[], T | Awaitable[T]], seconds: float | None
+) -> T:
     """What `work` gives back: a blocking function of `engine`, or one that gives an awaitable.
 
     Raises `StageFailedError` when it fails or takes longer than `seconds`.
@@ -43,7 +45,7 @@ async def call(stage: str, engine: Any, work: Callable[[], T | Awaitable[T]], se
 
     async def once_async() -> AsyncIterator[T]:
         result = work()
-        yield await result if inspect.isawaitable(result) else cast(T, result)
+        yield await result if inspect.isawaitable(result) else result
 
     is_async = getattr(engine, "stops", "steps") == "async"
     async with aclosing(stream(stage, engine, once_async if is_async else once, seconds)) as one:
@@ -56,7 +58,7 @@ async def stream(
     stage: str,
     engine: Any,
     start: Callable[[], Iterator[T] | AsyncIterator[T]],
-    seconds: float,
+    seconds: float | None,
 ) -> AsyncGenerator[T, None]:
     """Each item of the engine's generator, as soon as it is there.
 
@@ -76,7 +78,7 @@ async def stream(
                 yield item
     except TimeoutError as error:
         fix = f"a faster engine, or a longer timeouts.{stage} in the settings"
-        late = EngineTimeoutError(name, seconds, fix=fix)
+        late = EngineTimeoutError(name, seconds or 0.0, fix=fix)
         raise StageFailedError(stage, engine, late) from error
     except Exception as error:
         raise as_failure(stage, engine, error) from error

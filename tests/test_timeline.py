@@ -1,0 +1,81 @@
+import json
+
+import pytest
+from scenes import Scene
+
+from voice_kit.converse.timeline import STAGES, Timeline, as_json
+from voice_kit.settings import Settings
+from voice_kit.types import TurnEnded
+from voice_kit.workshop.fakes import Script
+
+ANSWERS = {"tell a story": "One two three four. Five six."}
+
+
+def timeline(*parts, settings=None):
+    kept = Timeline()
+    scene = Scene(
+        Script(),
+        *parts,
+        answers=ANSWERS,
+        settings=settings,
+        during=lambda talk, _: talk.observers.append(kept),
+    )
+    return kept, scene
+
+
+def test_every_millisecond_between_the_question_and_the_answer_belongs_to_a_stage():
+    late = Settings().changed({"hear.eager": 0})
+    kept, _ = timeline(0.512, ("tell a story", 1.024), 5.0, settings=late)
+    (turn,) = kept.turns
+    stages = turn.summary()["stages_ms"]
+    assert stages["speech"] == 1024
+    assert stages["wait"] == 512
+    assert stages["transcribe"] == 100
+    assert stages["first_token"] == 100
+    assert stages["synthesis"] == 50
+    assert stages["playback"] == 1500
+    between = ["wait", "transcribe", "first_token", "first_sentence", "synthesis"]
+    assert sum(stages[stage] for stage in between) == turn.summary()["voice_to_voice_ms"] == 762
+
+
+def test_work_done_early_overlaps_the_wait():
+    kept, _ = timeline(0.512, ("tell a story", 1.024), 5.0)
+    (turn,) = kept.turns
+    assert turn.eager
+    assert turn.voice_to_voice == pytest.approx(0.512)
+    assert turn.seconds("wait") == pytest.approx(0.512)
+
+
+def test_a_pause_in_the_answer_is_not_counted_as_heard():
+    kept, _ = timeline(0.5, ("tell a story", 1.0), 1.5, ("mhm", 0.3), 5.0)
+    (turn,) = kept.turns
+    assert turn.seconds("playback") == pytest.approx(1.5, abs=0.002)
+    bars = [bar for bar in turn.bars if bar.stage == "playback"]
+    assert len(bars) == 2
+    assert bars[1].start > bars[0].end
+
+
+def test_abandoned_starts_are_counted_with_what_they_cost():
+    kept, _ = timeline(0.5, ("set a timer for", 1.0), 0.3, ("ten", 1.0), 4.0)
+    assert kept.abandoned == 1
+    assert kept.wasted > 0.1
+    assert len(kept.turns) == 1
+
+
+def test_every_event_becomes_json_without_its_sound():
+    _, scene = timeline(0.5, ("tell a story", 1.0), 1.5, ("stop", 1.0), 5.0)
+    lines = [json.loads(json.dumps(as_json(event))) for event in scene.events]
+    assert len(lines) == len(scene.events) > 100
+    assert any(line["event"] == "TurnEnded" and "audio" not in line for line in lines)
+    ended = scene.all(TurnEnded)[0]
+    assert {
+        "event": "TurnEnded",
+        "at": ended.at,
+        "started": ended.started,
+        "ended": ended.ended,
+    } in lines
+
+
+def test_every_stage_has_words_for_people():
+    kept, _ = timeline(0.5, ("tell a story", 1.0), 5.0)
+    assert {bar.stage for bar in kept.turns[0].bars} <= set(STAGES)

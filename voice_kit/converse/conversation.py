@@ -1,0 +1,138 @@
+"""The loop: every frame and every typed line comes in here, every event goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from voice_kit.audio.protocols import Speaker
+from voice_kit.converse.floor import Floor
+from voice_kit.converse.line import Engines
+from voice_kit.converse.steps import as_failure, call
+from voice_kit.converse.turn import Desk
+from voice_kit.hear.ears import FRAME_SECONDS, Ears
+from voice_kit.settings import Settings
+from voice_kit.think.history import History
+from voice_kit.types import (
+    Event,
+    FrameHeard,
+    Samples,
+    Transcribed,
+)
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[Event], None]
+
+
+class Conversation:
+    """Hears frames and typed lines, and answers them. It knows neither microphone nor screen.
+
+    Use it as `async with Conversation(…) as talk: await talk.listen(frames)`; leaving the block
+    waits for the last answer to be heard.
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        speaker: Speaker,
+        settings: Settings | None = None,
+        *,
+        history: History | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.settings = settings or Settings()
+        """May be replaced at any time; a turn under way keeps the ones it began with."""
+        self.history = history or History()
+        self.ears = Ears(self.settings.hear)
+        self.observers = list(observers)
+        self._vad = engines.vad
+        self._turns = asyncio.TaskGroup()
+        self._desk = Desk(engines, speaker, self.history, self._notify, self.now)
+        self._floor = Floor(self.ears, self._desk, self._turns, self.settings)
+        self._origin: float | None = None
+
+    async def __aenter__(self) -> Conversation:
+        await self._turns.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._turns.__aexit__(kind, error, trace)
+
+    def now(self) -> float:
+        """Seconds since the microphone opened, on its own sample clock."""
+        loop_time = asyncio.get_running_loop().time()
+        if self._origin is None:
+            self._origin = loop_time
+        return loop_time - self._origin
+
+    async def listen(self, frames: AsyncIterable[Samples]) -> None:
+        """Hear every frame, and answer, until the frames end."""
+        loop = asyncio.get_running_loop()
+        state = self._vad.current.start()
+        heard_from = self._vad.current
+        async for frame in frames:
+            # The earliest arrival so far is the one least delayed on its way.
+            opened = loop.time() - self.ears.now - FRAME_SECONDS
+            self._origin = opened if self._origin is None else min(self._origin, opened)
+            if self._vad.current is not heard_from:
+                heard_from, state = self._vad.current, self._vad.current.start()
+            probability, state = await self._detect(frame, state)
+            self.hear(frame, probability)
+        self._floor.react(self.ears.end())
+
+    async def _detect(self, frame: Samples, state: Any) -> tuple[float, Any]:
+        """Chance of speech, and the detector's next state. Bounded, unless it runs directly."""
+        detector = self._vad.current
+
+        def detect() -> tuple[Any, list[Any]]:
+            return detector.detect(frame[np.newaxis], [state])
+
+        try:
+            if getattr(detector, "direct", False):
+                probabilities, states = detect()
+            else:
+                seconds = self.settings.timeouts.vad
+                probabilities, states = await call("vad", detector, detect, seconds)
+        except Exception as error:
+            await self._desk.replace(0, as_failure("vad", detector, error))
+            return 0.0, self._vad.current.start()
+        return float(probabilities[0]), states[0]
+
+    def hear(self, frame: Samples, probability: float) -> None:
+        """Take in one frame and do at once what follows from it: no wait, no copy."""
+        if not self.ears.speaking and self.ears.rules is not self.settings.hear:
+            self.ears.rules = self.settings.hear
+        self._floor.settings = self.settings
+        events = self.ears.feed(frame, probability)
+        level = float(np.sqrt(np.dot(frame, frame) / len(frame)))
+        self._notify(FrameHeard(self.ears.now, probability, level))
+        self._floor.react(events)
+
+    def type(self, text: str) -> None:
+        """Answer a typed line. It interrupts: whoever types means it."""
+        self._floor.settings = self.settings
+        self._floor.type(text)
+
+    async def idle(self) -> None:
+        """Return once no answer is under way."""
+        await self._floor.idle()
+
+    def _notify(self, event: Event) -> None:
+        if isinstance(event, Transcribed):
+            self._floor.transcribing = event.took
+        for observer in self.observers:
+            try:
+                observer(event)
+            except Exception:
+                log.exception("an observer failed at %s", type(event).__name__)

@@ -1,0 +1,74 @@
+"""The engines of a conversation, each with those that stand in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.engines import Choice, Stage, choose, in_line, make
+from voice_kit.hear.protocols import Transcriber, VoiceDetector
+from voice_kit.settings import Settings
+from voice_kit.speak.protocols import Synthesizer
+from voice_kit.think.protocols import LanguageModel
+
+E = TypeVar("E")
+LOADING = 60.0
+"""Seconds that an engine which takes over may need to load."""
+
+
+class Line(Generic[E]):
+    """An engine and those that take over when it fails. The last one stays, whatever happens."""
+
+    def __init__(self, stage: str, first: E, then: Sequence[Callable[[], E]] = ()) -> None:
+        self.stage = stage
+        self.current = first
+        self._then = list(then)
+
+    @property
+    def name(self) -> str:
+        """What the current engine calls itself."""
+        return str(getattr(self.current, "name", type(self.current).__name__))
+
+    async def replace(self, failure: StageFailedError) -> bool:
+        """Put the next engine that can be had in the failed one's place.
+
+        Gives back whether the current engine is now another than the one that failed.
+        """
+        while self.current is failure.engine and self._then:
+            make_next = self._then.pop(0)
+            try:
+                self.current = await call(self.stage, make_next, make_next, LOADING)
+            except StageFailedError:
+                continue
+        return self.current is not failure.engine
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """A line of engines for every stage."""
+
+    vad: Line[VoiceDetector]
+    stt: Line[Transcriber]
+    llm: Line[LanguageModel]
+    tts: Line[Synthesizer]
+    choices: tuple[Choice, ...] = ()
+    """Why these engines, and how to get better ones."""
+
+
+def load_engines(settings: Settings) -> Engines:
+    """The engines that `settings` asks for, loaded. Blocks. Raises `VoiceKitError` with the fix."""
+    choices = {stage: choose(stage, settings) for stage in ("vad", "stt", "llm", "tts")}
+
+    def line(stage: Stage) -> Line[Any]:
+        first, *then = in_line(choices[stage])
+        return Line(
+            stage,
+            make(stage, first, settings),
+            [lambda spec=spec: make(stage, spec, settings) for spec in then],  # type: ignore[misc]
+        )
+
+    return Engines(
+        line("vad"), line("stt"), line("llm"), line("tts"), choices=tuple(choices.values())
+    )

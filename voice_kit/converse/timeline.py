@@ -1,0 +1,196 @@
+"""Where the time of each turn went, from the events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from voice_kit.types import (
+    Abandoned,
+    Event,
+    Failed,
+    FirstToken,
+    FrameHeard,
+    GateOpened,
+    Interrupted,
+    PlaybackPaused,
+    PlaybackResumed,
+    PlaybackStarted,
+    SentenceReady,
+    SpeechReady,
+    Transcribed,
+    TurnEnded,
+    TurnFinished,
+    TurnStarted,
+)
+
+STAGES: Mapping[str, str] = {
+    "speech": "you speak",
+    "wait": "waiting for you to go on",
+    "transcribe": "speech to text",
+    "first_token": "language model, to its first word",
+    "first_sentence": "language model, to its first full stop",
+    "synthesis": "text to speech, first sentence",
+    "playback": "the answer is heard",
+}
+"""The stages of a turn in their order, and what each of them is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of time that a stage took. Seconds since the microphone opened."""
+
+    stage: str
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.end - self.start
+
+
+@dataclass(slots=True)
+class TurnTimes:
+    """What happened in one turn of the conversation, and when."""
+
+    number: int
+    heard: str = ""
+    said: str = ""
+    said_heard: str = ""
+    interrupted: bool = False
+    eager: bool = False
+    typed: bool = False
+    problem: str = ""
+    """What failed, and the fix; empty when nothing did."""
+    ended: float | None = None
+    """When the last speech of the question ended."""
+    first_sound: float | None = None
+    """When the first sample of the answer was audible."""
+    bars: list[Bar] = field(default_factory=list)
+    engines: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def voice_to_voice(self) -> float | None:
+        """Seconds from the last speech of the question to the first sound of the answer."""
+        if self.ended is None or self.first_sound is None:
+            return None
+        return self.first_sound - self.ended
+
+    def seconds(self, stage: str) -> float:
+        """How long a stage took in this turn; 0 when it did not happen."""
+        return sum(bar.seconds for bar in self.bars if bar.stage == stage)
+
+    def summary(self) -> dict[str, Any]:
+        """The turn as plain data, times in whole milliseconds."""
+        silence = self.voice_to_voice
+        return {
+            "heard": self.heard,
+            "said": self.said,
+            "said_heard": self.said_heard,
+            "interrupted": self.interrupted,
+            "voice_to_voice_ms": None if silence is None else round(silence * 1000),
+            "stages_ms": {
+                stage: round(self.seconds(stage) * 1000)
+                for stage in STAGES
+                if any(bar.stage == stage for bar in self.bars)
+            },
+        }
+
+
+class Timeline:
+    """An observer that keeps the times of every turn. Give it to a `Conversation`."""
+
+    def __init__(self) -> None:
+        self.turns: list[TurnTimes] = []
+        """The finished turns, in order."""
+        self.abandoned = 0
+        """How many starts were dropped without a trace."""
+        self.wasted = 0.0
+        """Seconds that engines had worked on those."""
+        self.probabilities: list[tuple[float, float]] = []
+        """When, and how likely it was speech: one pair a frame."""
+        self._open: dict[int, TurnTimes] = {}
+        self._question: TurnEnded | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take in what happened."""
+        match event:
+            case FrameHeard():
+                self.probabilities.append((event.at, event.probability))
+            case TurnEnded():
+                self._question = event
+            case TurnStarted():
+                self._open[event.turn] = TurnTimes(event.turn, eager=event.eager, typed=event.typed)
+            case GateOpened():
+                self._certain(self._open[event.turn], event.at)
+            case Transcribed():
+                turn = self._took(event.turn, "transcribe", event.at, event.took)
+                turn.engines["stt"] = event.engine
+            case FirstToken():
+                turn = self._took(event.turn, "first_token", event.at, event.took)
+                turn.engines["llm"] = event.engine
+            case SentenceReady() if self._stages(event.turn)[-1:] == ["first_token"]:
+                token = self._open[event.turn].bars[-1]
+                self._open[event.turn].bars.append(Bar("first_sentence", token.end, event.at))
+            case SpeechReady() if "synthesis" not in self._stages(event.turn):
+                turn = self._took(event.turn, "synthesis", event.at, event.took)
+                turn.engines["tts"] = event.engine
+            case PlaybackStarted():
+                self._open[event.turn].first_sound = event.at
+                self._open[event.turn].bars.append(Bar("playback", event.at, event.at))
+            case PlaybackPaused() | Interrupted():
+                self._silent(event.turn, event.at)
+            case PlaybackResumed():
+                self._open[event.turn].bars.append(Bar("playback", event.at, event.at))
+            case Failed() if event.turn in self._open:
+                self._open[event.turn].problem = event.message
+            case Abandoned():
+                self.abandoned += 1
+                dropped = self._open.pop(event.turn)
+                self.wasted += sum(bar.seconds for bar in dropped.bars)
+            case TurnFinished():
+                self._finish(event)
+
+    def _stages(self, number: int) -> list[str]:
+        return [bar.stage for bar in self._open[number].bars]
+
+    def _certain(self, turn: TurnTimes, at: float) -> None:
+        if self._question is not None and not turn.typed:
+            question = self._question
+            turn.ended = question.ended
+            turn.bars[:0] = [
+                Bar("speech", question.started, question.ended),
+                Bar("wait", question.ended, at),
+            ]
+
+    def _took(self, number: int, stage: str, at: float, took: float) -> TurnTimes:
+        turn = self._open[number]
+        turn.bars.append(Bar(stage, at - took, at))
+        return turn
+
+    def _silent(self, number: int, at: float) -> None:
+        turn = self._open.get(number)
+        if turn and turn.bars and turn.bars[-1].stage == "playback":
+            last = turn.bars[-1]
+            if last.end == last.start:
+                turn.bars[-1] = Bar("playback", last.start, at)
+
+    def _finish(self, event: TurnFinished) -> None:
+        self._silent(event.turn, event.at)
+        turn = self._open.pop(event.turn)
+        turn.heard, turn.said, turn.said_heard = event.heard, event.said, event.said_heard
+        turn.interrupted = event.interrupted
+        self.turns.append(turn)
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """An event as plain data: its name, its fields, and no sound."""
+    fields = {
+        name: asdict(value) if hasattr(value, "__dataclass_fields__") else value
+        for name in event.__dataclass_fields__
+        if name != "audio"
+        for value in [getattr(event, name)]
+    }
+    return {"event": type(event).__name__, **fields}
