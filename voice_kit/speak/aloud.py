@@ -15,6 +15,7 @@ _FENCE_MARK = re.compile(r"[ \t]*(?:```|~~~)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9-]*(?:\s[^<>]*)?/?>")
 _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*(?:\s+\"[^\"]*\")?\)|\[[^\[\]]*\])")
+_AUTOLINK = re.compile(r"<((?:https?://|mailto:)?[^<>\s]+[.@][^<>\s]+)>")
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]*\]|\[[ xX]\]\s")
 _CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}")
@@ -43,7 +44,7 @@ _MONEY_BEFORE = re.compile(r"([$€£¥])\s?(\d+(?:[.,]\d{3})*)(?:[.,](\d\d))?(?
 _MONEY_AFTER = re.compile(r"(?<![\d.,])(\d+(?:[.,   ]\d{3})*)(?:[.,](\d\d))?[  ]?([$€£¥])(?!\w)")
 _TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])(\s*(?:Uhr|[ap]\.?m\b|h\b))?")
 _FRACTION = re.compile(r"(?<![\w./])(\d+\s)?([123])/([234])(?![\w/])")
-_RANGE = re.compile(r"(?<=[\d%°])\s?[–—]\s?(?=[$€£¥]?\d)")
+_RANGE = re.compile(r"(?:(?<=[\d%°])|(?<=[ap]m))\s?[–—]\s?(?=[$€£¥]?\d)")
 _TIMES = re.compile(r"(?<=\d)\s?[*]\s?(?=\d)|(?<=\d)\s?x\s?(?=\d)")
 _MINUS = re.compile(r"(?<![\w)\]–—-])[-−](?=\d)")
 _STRAY = re.compile(r"[*`#^\\|~{}\[\]<>_•]+")
@@ -86,8 +87,9 @@ def _once(text: str, words: Spoken | None) -> str:
     said = _FENCE.sub(lambda m: f"\n{words.code}\n" if words else "\n", text)
     if _FENCE_MARK.match(said):
         said = words.code if words else ""
-    said = _TAG.sub(" ", _COMMENT.sub(" ", said))
     said = html.unescape(said) if "&" in said else said
+    said = _AUTOLINK.sub(r"\1", said)
+    said = _TAG.sub(" ", _COMMENT.sub(" ", said))
     said = _FOOTNOTE.sub("", said)
     said = _LINK.sub(r"\1", said)
     said = "\n".join(_line(line) for line in said.split("\n"))
@@ -163,6 +165,8 @@ def _address(url: str, words: Spoken | None) -> str:
 def _signs(said: str, words: Spoken) -> str:
     for glyph, plain in _GLYPHS.items():
         said = re.sub(rf"(?<=\d){glyph}", f" {plain}", said).replace(glyph, plain)
+    said = re.sub(r"\b([A-Za-z])\+\+", rf"\1 {words.signs['+']} {words.signs['+']}", said)
+    said = re.sub(r"\b([CFJ])#(?!\d)", r"\1 sharp", said)
     said = _FILE.sub(lambda m: f"{m[1].replace('_', ' ')} {words.dot} {m[2]}", said)
     said = _RANGE.sub(f" {words.to} ", said)
     said = _MONEY_BEFORE.sub(lambda m: _money(m[2], m[3], m[1], words), said)
