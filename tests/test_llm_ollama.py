@@ -11,6 +11,7 @@ import warnings
 from contextlib import aclosing
 
 import pytest
+from helpers_llm import QUESTION, SECRET, answer, failure, tokens
 from ollama_server import OllamaServer
 from scripted_server import ScriptedServer, refusing_url
 
@@ -21,40 +22,14 @@ from voice_kit.errors import (
 )
 from voice_kit.think.llm_ollama import Ollama
 from voice_kit.think.ollama_models import address, pull, pull_in_terminal
-from voice_kit.types import Message
-
-SECRET = "my password is swordfish"
-QUESTION = [Message("system", "Be brief."), Message("user", SECRET)]
-
-
-async def tokens(engine, messages=QUESTION, into=None):
-    said = [] if into is None else into
-    async with aclosing(engine.reply(messages)) as answer:
-        async for token in answer:
-            said.append(token)
-    return said
-
-
-def ask(engine):
-    return asyncio.run(tokens(engine))
-
-
-def failure(engine, kind=EngineFailedError):
-    """What was said before the error, and the error's sentence."""
-    said = []
-    with pytest.raises(kind) as caught:
-        asyncio.run(tokens(engine, into=said))
-    assert "\n" not in str(caught.value)
-    assert "swordfish" not in str(caught.value)
-    return said, str(caught.value)
 
 
 def test_the_answer_comes_token_by_token():
     with OllamaServer(mode="wait", tokens=["It ", "is "]) as server:
 
         async def scene():
-            async with aclosing(Ollama(host=server.url).reply(QUESTION)) as answer:
-                return [await anext(answer), await anext(answer)]
+            async with aclosing(Ollama(host=server.url).reply(QUESTION)) as stream:
+                return [await anext(stream), await anext(stream)]
 
         assert asyncio.run(scene()) == ["It ", "is "]  # while the server has not ended
 
@@ -65,7 +40,7 @@ def test_the_whole_conversation_and_the_options_reach_the_server():
             model="qwen3:1.7b", host=server.url, num_ctx=512, options={"seed": 1}, keep_alive=-1
         )
         assert engine.name == "ollama:qwen3:1.7b"
-        assert ask(engine) == ["It ", "is ", "noon."]
+        assert answer(engine) == ["It ", "is ", "noon."]
         asked = server.asked("/api/chat")[0].json
     assert asked["messages"] == [
         {"role": "system", "content": "Be brief."},
@@ -79,9 +54,11 @@ def test_the_whole_conversation_and_the_options_reach_the_server():
 def test_it_works_from_several_event_loops_and_threads():
     with OllamaServer() as server:
         engine = Ollama(host=server.url)
-        assert [ask(engine), ask(engine)] == [["It ", "is ", "noon."]] * 2
+        assert [answer(engine), answer(engine)] == [["It ", "is ", "noon."]] * 2
         answers = []
-        threads = [threading.Thread(target=lambda: answers.append(ask(engine))) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(answer(engine))) for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -108,14 +85,14 @@ def test_one_event_loop_uses_one_connection_and_leaves_none_open():
 @pytest.mark.parametrize("model, sent", [("qwen3:1.7b", False), ("gemma3:1b", None)])
 def test_a_model_that_can_think_is_asked_not_to(model, sent):
     with OllamaServer([model], thinking=["qwen3:1.7b"]) as server:
-        ask(Ollama(host=server.url))
+        answer(Ollama(host=server.url))
         assert server.asked("/api/chat")[0].json.get("think") is sent
 
 
 def test_thinking_is_never_said_in_a_field_or_between_tags():
     untold = {"thoughts": ["Hm."], "tokens": ["<thi", "nk>Hm", "m</think>", "\n\nNoon."]}
     with OllamaServer(thinking=["qwen3:1.7b"], **untold) as server:
-        assert ask(Ollama(host=server.url, think=True)) == ["Noon."]
+        assert answer(Ollama(host=server.url, think=True)) == ["Noon."]
         assert server.asked("/api/chat")[0].json["think"] is True
 
 
@@ -124,8 +101,8 @@ def test_closing_early_closes_the_request():
         engine = Ollama(host=server.url)
 
         async def scene():
-            async with aclosing(engine.reply(QUESTION)) as answer:
-                await anext(answer)
+            async with aclosing(engine.reply(QUESTION)) as stream:
+                await anext(stream)
                 assert not server.closed.is_set()
             assert await asyncio.to_thread(server.closed.wait, 5)
 
@@ -138,13 +115,13 @@ def test_cancelling_returns_at_once_and_closes_the_request(mode):
         engine = Ollama(host=server.url)
 
         async def scene():
-            answer = asyncio.create_task(tokens(engine))
+            task = asyncio.create_task(tokens(engine))
             while not server.asked("/api/chat"):
-                await asyncio.wait([answer], timeout=0.01)
+                await asyncio.wait([task], timeout=0.01)
             before = time.perf_counter()
-            answer.cancel()
+            task.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await answer
+                await task
             assert time.perf_counter() - before < 0.5
             assert await asyncio.to_thread(server.closed.wait, 5)
 
@@ -156,8 +133,8 @@ def test_the_next_answer_comes_after_one_that_was_cut_short():
         engine = Ollama(host=server.url)
 
         async def scene():
-            async with aclosing(engine.reply(QUESTION)) as answer:
-                await anext(answer)
+            async with aclosing(engine.reply(QUESTION)) as stream:
+                await anext(stream)
             server.mode = "answer"
             return await tokens(engine)
 
@@ -234,22 +211,22 @@ def test_a_silent_server_is_given_half_a_second():
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"models": [7]}', b"\xff", b"{"])
 def test_a_server_that_is_not_ollama_is_an_error_with_the_fix(body):
-    async def answer(request, reply):
+    async def script(request, reply):
         await reply.whole(body)
 
     with (
-        ScriptedServer(answer) as server,
+        ScriptedServer(script) as server,
         pytest.raises(MissingEngineError, match="another host: the server there is not Ollama"),
     ):
         Ollama(host=server.url)
 
 
 def test_a_server_that_speaks_no_http_is_an_error_with_the_fix():
-    async def answer(request, reply):
+    async def script(request, reply):
         await reply.raw(b"220 mail.example.com ESMTP\r\n")
         await reply.die()
 
-    with ScriptedServer(answer) as server, pytest.raises(MissingEngineError):
+    with ScriptedServer(script) as server, pytest.raises(MissingEngineError):
         Ollama(host=server.url)
 
 
@@ -292,13 +269,13 @@ def test_a_proxy_is_not_asked_for_a_server_on_this_machine(monkeypatch):
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     with OllamaServer() as server:
-        assert ask(Ollama(host=server.url)) == ["It ", "is ", "noon."]
+        assert answer(Ollama(host=server.url)) == ["It ", "is ", "noon."]
 
 
 def test_the_key_for_a_server_behind_one_is_sent(monkeypatch):
     monkeypatch.setenv("OLLAMA_API_KEY", "k")
     with OllamaServer() as server:
-        ask(Ollama(host=server.url))
+        answer(Ollama(host=server.url))
         assert {request.headers.get("authorization") for request in server.requests} == {"Bearer k"}
 
 
@@ -379,7 +356,7 @@ def test_a_missing_model_is_pulled_by_the_callable_that_was_given():
         return pull(model, ask=lambda _: True, progress=lambda *_: None, host=server)
 
     with OllamaServer([], library=["tiny:1b"]) as server:
-        assert ask(Ollama(model="tiny:1b", host=server.url, pull=yes)) == ["It ", "is ", "noon."]
+        assert answer(Ollama(model="tiny:1b", host=server.url, pull=yes)) == ["It ", "is ", "noon."]
 
 
 def test_a_pull_that_changed_nothing_leaves_the_model_missing():
@@ -451,7 +428,7 @@ def test_nothing_is_logged_even_at_debug_level_and_nothing_global_changes(caplog
     logger = logging.getLogger("httpx")
     before = (logger.level, logger.propagate, list(logger.handlers), logging.root.level)
     with OllamaServer() as server:
-        ask(Ollama(host=server.url))
+        answer(Ollama(host=server.url))
     assert "swordfish" not in caplog.text
     assert not [r for r in caplog.records if r.name.partition(".")[0] in ("httpx", "httpcore")]
     assert (logger.level, logger.propagate, list(logger.handlers), logging.root.level) == before
@@ -465,8 +442,8 @@ def test_what_others_do_with_httpx_is_still_logged(caplog):
     with OllamaServer(mode="wait") as server:
 
         async def scene():
-            async with aclosing(Ollama(host=server.url).reply(QUESTION)) as answer:
-                await anext(answer)
+            async with aclosing(Ollama(host=server.url).reply(QUESTION)) as stream:
+                await anext(stream)
                 async with httpx.AsyncClient(trust_env=False) as client:
                     await client.get(f"{server.url}/api/tags")
 

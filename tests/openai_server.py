@@ -1,0 +1,102 @@
+"""Speaks OpenAI's chat completions on loopback, without a model: it says what a test tells it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from scripted_server import Reply, Request, ScriptedServer
+
+REFUSALS = {
+    "no key": (401, "Incorrect API key provided"),
+    "no model": (404, "The model does not exist"),
+    "limit": (429, "Rate limit reached"),
+    "bad request": (400, "Invalid value"),
+    "broken": (500, "The server had an error"),
+}
+
+
+class OpenAIServer(ScriptedServer):
+    """Answers /v1/models and /v1/chat/completions with `tokens`, `thoughts` before them.
+
+    `mode` is what it does when asked to chat: "answer", "wait" (the tokens, then nothing until
+    the client closes), "hang" (nothing at all), "garbage", "other json", "not json", "die" and
+    "cut" (the tokens, then the connection or only the stream ends), "error" (the tokens, then an
+    error in the stream), or one of `REFUSALS`.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str] = ("text-embedding-tiny", "tiny-chat"),
+        *,
+        tokens: Sequence[str] = ("It ", "is ", "noon."),
+        thoughts: Sequence[str] = (),
+        mode: str = "answer",
+    ):
+        super().__init__(self._reply)
+        self.models, self.tokens, self.thoughts, self.mode = models, tokens, thoughts, mode
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    async def _reply(self, request: Request, reply: Reply) -> None:
+        match request.method, request.path:
+            case "GET", "/v1/models":
+                listed = [{"id": model, "object": "model"} for model in self.models]
+                await reply.json({"object": "list", "data": listed})
+            case "POST", "/v1/chat/completions":
+                await self._chat(reply)
+            case _:
+                await reply.whole(b"404 page not found", 404)
+
+    async def _chat(self, reply: Reply) -> None:
+        if self.mode in REFUSALS:
+            status, problem = REFUSALS[self.mode]
+            return await reply.json({"error": {"message": problem, "code": self.mode}}, status)
+        match self.mode:
+            case "hang":
+                await reply.until_the_client_closes()
+                return self.closed.set()
+            case "garbage":
+                return await reply.whole(b"<html>It works!</html>", 200, "text/html")
+        await reply.start("text/event-stream")
+        if self.mode in ("other json", "not json"):
+            data = b'{"choices": [{"text": 7}]}' if self.mode == "other json" else b"{It works!"
+            await reply.chunk(b"data: " + data + b"\n\n")
+            return await reply.end()
+        await reply.chunk(b": a comment, as OpenRouter sends while it waits\n\n")
+        await reply.chunk(event({"role": "assistant", "content": ""}))
+        for thought in self.thoughts:
+            await reply.chunk(event({"content": None, "reasoning_content": thought}))
+        for token in self.tokens:
+            await reply.chunk(event({"content": token}))
+        match self.mode:
+            case "wait":
+                await reply.until_the_client_closes()
+                self.closed.set()
+            case "die":
+                await reply.die()
+            case "cut":
+                await reply.end()
+            case "error":
+                await reply.chunk(b'data: {"error": {"message": "overloaded", "code": 502}}\n\n')
+                await reply.end()
+            case _:
+                await reply.chunk(event({}, "stop"))
+                await reply.chunk(event(None))  # the usage comes without a choice
+                await reply.chunk(b"data: [DONE]\n\n")
+                await reply.end()
+
+
+def event(delta: dict | None, finish_reason: str | None = None) -> bytes:
+    """One event of a streamed chat completion."""
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
+    whole = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "tiny-chat",
+        "choices": choices if delta is not None else [],
+    }
+    return b"data: " + json.dumps(whole).encode() + b"\n\n"

@@ -1,0 +1,201 @@
+"""Language models behind any server that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from voice_kit.errors import (
+    EngineFailedError,
+    EngineTimeoutError,
+    MissingEngineError,
+    SettingsError,
+    VoiceKitError,
+)
+from voice_kit.think.servers import CONNECT, PerLoop, ask, near, quietly
+from voice_kit.think.spoken import only_spoken
+from voice_kit.types import Message, Stops
+
+OPENAI = "https://api.openai.com/v1"
+
+
+class OpenAIModel:
+    """A model of an OpenAI-compatible server, answering token by token.
+
+    `base_url` defaults to OPENAI_BASE_URL, then to OpenAI; `api_key` to OPENAI_API_KEY. A server
+    in the same room needs no key, and `model` "" is the first it has. `options` are more fields
+    of the request, such as `{"temperature": 0}`. In voice-kit.toml, under `[options.openai]`:
+
+        base_url = "http://localhost:1234/v1"         # LM Studio
+        base_url = "http://localhost:8080/v1"         # llama.cpp's llama-server
+        base_url = "https://openrouter.ai/api/v1"     # OpenRouter
+        base_url = "https://api.groq.com/openai/v1"   # Groq
+    """
+
+    stops: Stops = "async"
+
+    def __init__(
+        self,
+        model: str = "",
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        url, key = _server(base_url, api_key)
+        import openai
+
+        self._server = url
+        self._model = _model(model, url, key)
+        self.name = f"openai:{self._model}"
+        self._options = dict(options or {})
+
+        def client() -> openai.AsyncOpenAI:
+            timeout = openai.Timeout(None, connect=CONNECT)
+            http = openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=not near(url))
+            # A retry inside a turn only adds to the silence; the loop has other engines.
+            return openai.AsyncOpenAI(
+                base_url=url, api_key=key, timeout=timeout, max_retries=0, http_client=http
+            )
+
+        self._clients = PerLoop(client, openai.AsyncOpenAI.close)
+
+    @classmethod
+    def here(cls, model: str = "", base_url: str | None = None, api_key: str | None = None) -> str:
+        """The model to be used: the one given, or the first of a server in the same room."""
+        url, key = _server(base_url, api_key)
+        return _model(model, url, key)
+
+    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """The answer, token by token. Closing it closes the request."""
+        return only_spoken(quietly(self._tokens(messages)))
+
+    async def _tokens(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        client = await self._clients.get()
+        said: Any = [{"role": message.role, "content": message.content} for message in messages]
+        finished = False
+        try:
+            async with client.chat.completions.with_streaming_response.create(
+                model=self._model, messages=said, stream=True, extra_body=self._options
+            ) as response:
+                # The client's own stream drops the connection at the end of each answer
+                # (version 2), and opening one to a far server costs a tenth of a second.
+                lines = response.iter_lines()
+                async for line in lines:
+                    if not line.startswith("data:"):
+                        continue
+                    data = line.removeprefix("data:").strip()
+                    if data == "[DONE]":
+                        finished = True
+                        await _drain(lines)
+                        break
+                    chunk = json.loads(data)
+                    if chunk.get("error"):
+                        raise self._broke_off()
+                    for choice in chunk["choices"][:1]:  # none in a chunk that tells the usage
+                        finished = finished or choice.get("finish_reason") is not None
+                        if token := (choice["delta"] or {}).get("content"):
+                            yield token
+        except VoiceKitError:
+            raise
+        except Exception as error:  # version 2 lets httpx's errors through, version 3 httpx2's
+            raise self._problem(error) from error
+        if not finished:
+            raise self._broke_off()
+
+    def _problem(self, error: Exception) -> VoiceKitError:
+        import openai
+
+        match error:
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                return MissingEngineError(self.name, fix="a valid key in OPENAI_API_KEY")
+            case openai.NotFoundError():
+                return MissingEngineError(
+                    self.name, fix=f"a model that {self._server}/models names, if it is the server"
+                )
+            case openai.RateLimitError():
+                return EngineFailedError(
+                    self.name, "its limit is used up", fix="wait a little, or check your plan there"
+                )
+            case openai.APIStatusError():
+                return EngineFailedError(
+                    self.name,
+                    f"the server refused ({error.status_code})",
+                    fix="check the model and the options, or see the server's log",
+                )
+            case openai.APITimeoutError():
+                return EngineTimeoutError(self.name, CONNECT, fix=f"check {self._server}")
+            case openai.APIConnectionError() if "Connect" in type(error.__cause__).__name__:
+                return MissingEngineError(
+                    self.name, fix=f"start the server, or check the address {self._server}"
+                )
+            case ValueError() | TypeError() | AttributeError() | LookupError():
+                return EngineFailedError(
+                    self.name,
+                    "what it sent is no chat completion",
+                    fix=f"check that {self._server} is an OpenAI-compatible server",
+                )
+        return self._broke_off()
+
+    def _broke_off(self) -> VoiceKitError:
+        return EngineFailedError(
+            self.name, "the answer broke off", fix=f"ask again; if it stays so, see {self._server}"
+        )
+
+
+async def _drain(lines: AsyncIterator[str]) -> None:
+    """Read to the end, so that the connection can be used again, but do not wait for it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            async for _ in lines:
+                pass
+
+
+def _server(base_url: str | None, api_key: str | None) -> tuple[str, str]:
+    if find_spec("openai") is None:
+        raise MissingEngineError("The OpenAI client", fix="pip install openai")
+    url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
+            raise ValueError("no URL")
+        _ = parts.port
+    except ValueError as error:
+        raise SettingsError(
+            f"“{url}” is no address of a server. Try one such as http://localhost:1234/v1."
+        ) from error
+    key = api_key or os.environ.get("OPENAI_API_KEY") or ""
+    if not key and not near(url):
+        raise MissingEngineError(
+            "openai", fix="a key in OPENAI_API_KEY, or a base_url of a server in the same room"
+        )
+    return (url if parts.path else f"{url}/v1"), key or "none"
+
+
+def _model(model: str, url: str, key: str) -> str:
+    """The model itself, once a near server was seen to be there."""
+    if not near(url):
+        if not model:
+            raise MissingEngineError("openai", fix="name one of its models, as in “openai:MODEL”")
+        return model
+    try:
+        listed = ask(f"{url}/models", headers={"Authorization": f"Bearer {key}"})
+        names = [entry["id"] for entry in listed["data"] if isinstance(entry["id"], str)]
+    except OSError as error:
+        raise MissingEngineError(
+            f"The server at {url}", fix="start it, or check the address and the key"
+        ) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise MissingEngineError(
+            f"The server at {url}", fix="another base_url: it is not OpenAI-compatible"
+        ) from error
+    can_talk = [name for name in names if "embed" not in name]
+    if not (model or can_talk):
+        raise MissingEngineError(f"A model at {url}", fix="load one in the server")
+    return model or can_talk[0]
