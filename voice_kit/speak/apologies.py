@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-_APOLOGIES = {
-    "en": {
-        "stt": "Sorry, I could not hear that.",
-        "llm": "Sorry, I could not think of an answer.",
-        "tts": "Sorry, I lost my voice for a moment.",
-        "": "Sorry, something went wrong.",
-    },
-    "fr": {
-        "stt": "Désolé, je n'ai pas pu entendre.",
-        "llm": "Désolé, je n'ai pas trouvé de réponse.",
-        "tts": "Désolé, j'ai perdu ma voix un instant.",
-        "": "Désolé, quelque chose n'a pas marché.",
-    },
-    "it": {
-        "stt": "Scusa, non sono riuscito a sentire.",
-        "llm": "Scusa, non ho trovato una risposta.",
-        "tts": "Scusa, ho perso la voce per un momento.",
-        "": "Scusa, qualcosa è andato storto.",
-    },
-    "es": {
-        "stt": "Perdón, no he podido oírlo.",
-        "llm": "Perdón, no he encontrado una respuesta.",
-        "tts": "Perdón, me he quedado sin voz un momento.",
-        "": "Perdón, algo ha salido mal.",
-    },
-    "de": {
-        "stt": "Entschuldigung, das konnte ich nicht hören.",
-        "llm": "Entschuldigung, mir ist keine Antwort eingefallen.",
-        "tts": "Entschuldigung, mir hat kurz die Stimme versagt.",
-        "": "Entschuldigung, da ist etwas schiefgegangen.",
-    },
-}
+import tomllib
+from importlib.resources import files
+
+_TEXT = files("voice_kit.speak").joinpath("apologies.toml").read_text(encoding="utf-8")
+_APOLOGIES: dict[str, dict[str, str]] = tomllib.loads(_TEXT)
 
 LANGUAGES = frozenset(_APOLOGIES)
 """Other languages get the English words."""
@@ -45,4 +18,4 @@ def apology(stage: str, language: str = "en") -> str:
     Any other stage, such as "vad", gets one that names nothing.
     """
     said = _APOLOGIES.get(language, _APOLOGIES["en"])
-    return said.get(stage, said[""])
+    return said.get(stage, said["other"])
