@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from voice_kit.errors import (
@@ -84,12 +83,21 @@ def engine_class(stage: Stage, name: str) -> Callable[..., Any]:
     """The class behind a name. Its libraries are not loaded yet. Raises `UnknownEngineError`."""
     for point in _plugins(stage):
         if point.name == name:
-            found: Callable[..., Any] = point.load()
-            return found
+            return _loaded(point)
     if name not in BUILT_IN[stage]:
         raise UnknownEngineError(stage, name, names(stage))
     module, _, attribute = BUILT_IN[stage][name].partition(":")
-    found = getattr(importlib.import_module(module), attribute)
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def _loaded(point: EntryPoint) -> Callable[..., Any]:
+    try:
+        found: Callable[..., Any] = point.load()
+    except Exception as error:
+        package = point.dist.name if point.dist else point.value
+        fix = f"install or mend the package {package}: {type(error).__name__}: {error}"
+        raise MissingEngineError(point.name, fix=fix) from error
     return found
 
 
@@ -102,7 +110,7 @@ def make(stage: Stage, spec: str, settings: Settings) -> Any:
     name, _, model = spec.partition(":")
     cls = engine_class(stage, name)
     refuse_language(spec, cls, settings)
-    return cls(**_arguments(name, model, cls, settings))
+    return cls(**arguments(name, model, cls, settings))
 
 
 def choose(stage: Stage, settings: Settings) -> Choice:
@@ -136,7 +144,7 @@ def here(name: str, cls: Callable[..., Any], settings: Settings) -> str:
     ask = getattr(cls, "here", None)
     if ask is None:
         return ""
-    model: str = ask(**_arguments(name, "", ask, settings))
+    model: str = ask(**arguments(name, "", ask, settings))
     return model
 
 
@@ -158,9 +166,13 @@ def refuse_language(spec: str, cls: Callable[..., Any], settings: Settings) -> N
         )
 
 
-def _arguments(
+def arguments(
     name: str, model: str, call: Callable[..., Any], settings: Settings
 ) -> dict[str, Any]:
+    """Those of the settings that `call`, an engine's class or its `here`, takes.
+
+    Raises `SettingsError` for an option that the class does not have.
+    """
     options = settings.options.get(name, {})
     given = {"language": settings.language, "device": settings.device, "compute": settings.compute}
     given |= {"model": model} if model else {}
@@ -175,10 +187,5 @@ def _arguments(
 
 
 @cache
-def _plugins(stage: Stage) -> tuple[Any, ...]:
+def _plugins(stage: Stage) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=f"voice_kit.{stage}"))
-
-
-def installed(package: str) -> bool:
-    """Whether a package can be imported, without importing it."""
-    return importlib.util.find_spec(package) is not None

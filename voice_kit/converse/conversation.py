@@ -124,6 +124,10 @@ class Conversation:
         self._floor.settings = self.settings
         self._floor.type(text)
 
+    def hush(self) -> None:
+        """Fall silent now; memory keeps what was heard."""
+        self._floor.hush()
+
     async def idle(self) -> None:
         """Return once no answer is under way."""
         await self._floor.idle()

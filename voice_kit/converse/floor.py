@@ -72,6 +72,10 @@ class Floor:
             self._interrupt("a line was typed")
         self._give_floor(self._start(typed=text, eager=False))
 
+    def hush(self) -> None:
+        """End the answer that has the floor."""
+        self._interrupt("it was told to be quiet")
+
     async def idle(self) -> None:
         """Return once no answer is under way."""
         while self._last is not None and not self._last.closed.is_set():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from voice_kit.converse.steps import StageFailedError, call
-from voice_kit.engines import Choice, Stage, choose, in_line, make
+from voice_kit.engines import STAGES, Choice, Stage, choose, in_line, make
+from voice_kit.errors import VoiceKitError
 from voice_kit.hear.protocols import Transcriber, VoiceDetector
 from voice_kit.settings import Settings
 from voice_kit.speak.protocols import Synthesizer
@@ -58,17 +60,27 @@ class Engines:
 
 
 def load_engines(settings: Settings) -> Engines:
-    """The engines that `settings` asks for, loaded. Blocks. Raises `VoiceKitError` with the fix."""
-    choices = {stage: choose(stage, settings) for stage in ("vad", "stt", "llm", "tts")}
+    """The engines that `settings` asks for, loaded. Blocks.
+
+    Where it says “auto”, an engine that cannot be loaded after all gives way to the next. Raises
+    `VoiceKitError` with the fix.
+    """
+    choices: list[Choice] = []
 
     def line(stage: Stage) -> Line[Any]:
-        first, *then = in_line(choices[stage])
-        return Line(
-            stage,
-            make(stage, first, settings),
-            [lambda spec=spec: make(stage, spec, settings) for spec in then],  # type: ignore[misc]
-        )
+        choice = choose(stage, settings)
+        first, *then = in_line(choice)
+        while True:
+            try:
+                engine = make(stage, first, settings)
+                break
+            except VoiceKitError as error:
+                if getattr(settings, stage) != "auto" or not then:
+                    raise
+                first, *then = then
+                choice = Choice(stage, first, "the best that works here", str(error))
+        choices.append(choice)
+        return Line(stage, engine, [partial(make, stage, spec, settings) for spec in then])
 
-    return Engines(
-        line("vad"), line("stt"), line("llm"), line("tts"), choices=tuple(choices.values())
-    )
+    vad, stt, llm, tts = (line(stage) for stage in STAGES)
+    return Engines(vad, stt, llm, tts, tuple(choices))

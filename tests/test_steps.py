@@ -1,0 +1,220 @@
+import asyncio
+import threading
+from contextlib import aclosing
+
+import pytest
+
+from voice_kit.converse.line import Line
+from voice_kit.converse.steps import StageFailedError, call, stream
+from voice_kit.converse.virtual import run
+from voice_kit.errors import EngineTimeoutError, MissingEngineError
+
+
+class Blocking:
+    """An engine that blocks until it is let go."""
+
+    name = "blocking"
+    stops = "steps"
+
+    def __init__(self):
+        self.started = threading.Event()
+        self.go = threading.Event()
+        self.closed = threading.Event()
+
+    def wait(self):
+        self.started.set()
+        self.go.wait()
+        return "late"
+
+    def count(self):
+        try:
+            yield 1
+            self.started.set()
+            self.go.wait()
+            yield 2
+        finally:
+            self.closed.set()
+
+
+def test_a_blocking_engine_does_not_block_the_loop():
+    engine = Blocking()
+
+    async def scene():
+        async with asyncio.TaskGroup() as tasks:
+            result = tasks.create_task(call("stt", engine, engine.wait, 30))
+            await asyncio.to_thread(engine.started.wait)
+            engine.go.set()  # only a free loop gets here
+        return result.result()
+
+    assert asyncio.run(scene()) == "late"
+
+
+def test_an_engine_that_takes_too_long_fails_with_the_setting_to_change():
+    engine = Blocking()
+
+    async def scene():
+        with pytest.raises(StageFailedError) as failure:
+            await call("stt", engine, engine.wait, 0.01)
+        return failure.value
+
+    failure = asyncio.run(scene())
+    engine.go.set()
+    assert isinstance(failure.cause, EngineTimeoutError)
+    assert "timeouts.stt" in str(failure.cause)
+
+
+def test_the_next_call_does_not_wait_for_one_that_hangs():
+    engine = Blocking()
+
+    async def scene():
+        with pytest.raises(StageFailedError):
+            await call("stt", engine, engine.wait, 0.01)
+        return await call("stt", engine, lambda: "next", 30)
+
+    assert asyncio.run(scene()) == "next"
+    engine.go.set()
+
+
+def test_closing_a_stream_closes_its_generator_once_its_step_is_over():
+    engine = Blocking()
+
+    async def scene():
+        async with aclosing(stream("tts", engine, engine.count, 30)) as items:
+            async for item in items:
+                assert item == 1
+                break
+
+    asyncio.run(scene())
+    assert engine.closed.wait(30)
+
+
+def test_a_cancelled_step_is_dropped_and_its_generator_closed():
+    engine = Blocking()
+
+    async def read():
+        async with aclosing(stream("tts", engine, engine.count, 30)) as items:
+            return [item async for item in items]
+
+    async def scene():
+        task = asyncio.ensure_future(read())
+        await asyncio.to_thread(engine.started.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scene())
+    assert not engine.closed.is_set()
+    engine.go.set()
+    assert engine.closed.wait(30)
+
+
+def test_an_engine_that_never_stops_is_aborted():
+    class Stubborn(Blocking):
+        stops = "never"
+        aborted = 0
+
+        def abort(self):
+            self.aborted += 1
+            self.go.set()
+
+    engine = Stubborn()
+
+    async def scene():
+        with pytest.raises(StageFailedError):
+            await call("stt", engine, engine.wait, 0.01)
+
+    asyncio.run(scene())
+    assert engine.aborted == 1
+
+
+def test_an_async_engine_is_cancelled_with_its_request():
+    class Remote:
+        name = "remote"
+        stops = "async"
+        closed = False
+
+        async def reply(self):
+            try:
+                yield "one"
+                await asyncio.Event().wait()
+            finally:
+                self.closed = True
+
+    engine = Remote()
+
+    async def scene():
+        with pytest.raises(StageFailedError):
+            async with aclosing(stream("llm", engine, engine.reply, 0.01)) as tokens:
+                assert [token async for token in tokens] == ["one"]
+
+    asyncio.run(scene())
+    assert engine.closed
+
+
+def test_a_strangers_error_is_told_without_its_words():
+    class Leaky:
+        name = "leaky"
+
+    def fail():
+        raise ValueError("what somebody said")
+
+    async def scene():
+        with pytest.raises(StageFailedError) as failure:
+            await call("llm", Leaky(), fail, 1)
+        return str(failure.value)
+
+    assert "ValueError" in asyncio.run(scene())
+    assert "somebody" not in asyncio.run(scene())
+
+
+def test_an_error_of_ours_keeps_its_fix():
+    def fail():
+        raise MissingEngineError("x", fix="do this")
+
+    async def scene():
+        with pytest.raises(StageFailedError) as failure:
+            await call("llm", object(), fail, 1)
+        return str(failure.value)
+
+    assert "do this" in asyncio.run(scene())
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_an_empty_stream_ends_at_once(fast):
+    async def scene():
+        return [item async for item in stream("llm", object(), lambda: iter(()), 5)]
+
+    assert run(scene(), fast=fast) == []
+
+
+def test_on_the_virtual_clock_a_step_costs_what_was_recorded():
+    async def scene():
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert await call("stt", object(), lambda: "text", 100) == "text"
+        return loop.time() - began
+
+    assert run(scene(), fast=True, cost=lambda stage, _: 7.0 if stage == "stt" else 0.0) == 7.0
+
+
+def test_a_line_passes_over_engines_that_cannot_be_had():
+    def gone():
+        raise MissingEngineError("gone", fix="fetch it")
+
+    first, last = Blocking(), Blocking()
+    line = Line("stt", first, [gone, lambda: last])
+    failure = StageFailedError("stt", first, MissingEngineError("x", fix="y"))
+
+    async def scene():
+        return await line.replace(failure), await line.replace(failure)
+
+    assert asyncio.run(scene()) == (True, True)
+    assert line.current is last
+
+
+def test_the_last_engine_of_a_line_stays():
+    only = Blocking()
+    line = Line("stt", only)
+    failure = StageFailedError("stt", only, MissingEngineError("x", fix="y"))
+    assert asyncio.run(line.replace(failure)) is False
+    assert line.current is only
