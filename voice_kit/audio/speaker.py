@@ -1,4 +1,4 @@
-"""Loudspeakers: one that only pretends, in the event loop's time, and the sound card."""
+"""Loudspeakers: one that only pretends, in the event loop's time, and the real one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from voice_kit.audio.tape import Tape
+from voice_kit.audio.awaited import Awaited
+from voice_kit.audio.sound_card import SoundCardSpeaker
 from voice_kit.types import Audio, Samples
+
+__all__ = ["SilentSpeaker", "SoundCardSpeaker"]
 
 
 class SilentSpeaker:
@@ -42,18 +45,16 @@ class SilentSpeaker:
         return Audio(np.clip(sound, -1, 1), self.rate)
 
 
-class SilentPlayback:
+class SilentPlayback(Awaited):
     """The sound of one answer on a `SilentSpeaker`."""
 
     def __init__(self, speaker: SilentSpeaker, on_start: Callable[[float], None]) -> None:
-        self._loop = asyncio.get_running_loop()
+        super().__init__(speaker.rate, speaker.fade)
         self._on_start = on_start
         self._starting: asyncio.Handle | None = None
         self._started = False
-        self._tape = Tape(speaker.rate, speaker.fade)
         self._at = self._now()  # the card has played up to this sample of the loop's time
         self._pieces: list[tuple[int, Samples]] = []
-        self._changed = asyncio.Event()
 
     def play(self, audio: Audio) -> None:
         """Append sound of any rate, heard gaplessly after what was given before."""
@@ -93,20 +94,6 @@ class SilentPlayback:
         self._catch_up()
         return self._tape.played
 
-    async def finished(self) -> None:
-        """Return once all sound given so far was heard, or when it was stopped."""
-        target = self._tape.given
-        while not self._tape.stopped:
-            left = target - self.heard
-            if left < 0.5 / self._tape.rate:
-                return
-            changed = self._changed
-            try:
-                async with asyncio.timeout(None if self._tape.paused else left):
-                    await changed.wait()
-            except TimeoutError:
-                continue
-
     async def settled(self) -> float:
         """`heard`, which is final at once."""
         return self.heard
@@ -141,7 +128,3 @@ class SilentPlayback:
         if self._starting is not None and not self._started:
             self._starting.cancel()
             self._starting = None
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
