@@ -2,10 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_hear import SHARED, SHIPPED, sounds, voice
 
 from voice_kit.audio.convert import to_int16
 from voice_kit.errors import MissingEngineError, SettingsError
@@ -16,19 +16,6 @@ from voice_kit.hear.vad_silero import Silero
 from voice_kit.hear.vad_webrtc import WebRtc
 from voice_kit.types import FRAME, RATE, Audio
 
-SHIPPED = Path(__file__).parents[1] / "voice_kit" / "sounds"
-SHARED = Path(__file__).parents[2] / "shared" / "sounds"
-
-
-def sounds(folder, *patterns):
-    """Some recordings of a folder, 16 kHz, by name; skips where there are none."""
-    from faster_whisper.audio import decode_audio
-
-    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
-    if not files:
-        pytest.skip(f"no {' or '.join(patterns)} in {folder.name}")
-    return {file.stem: Audio(decode_audio(str(file)), RATE) for file in files}
-
 
 def human_speech():
     return sounds(SHARED, "speech/cards-00*.wav", "speech/jfk.flac", "speech/LJ001-0002.flac")
@@ -36,15 +23,6 @@ def human_speech():
 
 def human_noise():
     return sounds(SHARED, "noise/noise2.wav", "noise/noise_diffuse.flac", "noise/esc10*.wav")
-
-
-def voice(seconds=1.0, rate=RATE, seed=1):
-    """A hum with harmonics, in syllables: enough like speech to move every detector."""
-    time = np.arange(round(seconds * rate)) / rate
-    hum = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20))
-    syllables = np.clip(np.sin(2 * np.pi * 4 * time), 0, 1)
-    hiss = np.random.default_rng(seed).normal(0, 0.001, len(time))
-    return Audio((0.15 * hum * syllables + hiss).astype(np.float32), rate)
 
 
 def in_frames(audio):
@@ -87,6 +65,7 @@ def test_silero_streamed_is_silero_on_the_whole_sound_for_shipped_clips():
     assert_same_as_the_batch_result(dict(list(clips.items())[:8]))
 
 
+@pytest.mark.needs("sounds")
 def test_silero_streamed_is_silero_on_the_whole_sound_for_human_speech():
     assert_same_as_the_batch_result(human_speech() | human_noise())
 
@@ -99,6 +78,7 @@ def test_forgetting_between_frames_changes_what_silero_says():
     assert np.abs(np.array(forgetful) - remembering).max() > 0.1
 
 
+@pytest.mark.needs("sounds")
 def test_silero_hears_people_and_not_noise():
     silero = Silero()
     for name, audio in human_speech().items():
@@ -264,6 +244,7 @@ def test_energy_gets_used_to_a_fan():
     assert chances[-1] < 0.05
 
 
+@pytest.mark.needs("sounds")
 def test_energy_hears_people_well_enough_to_learn_from():
     silero, energy = Silero(), Energy()
     for name, audio in human_speech().items():
