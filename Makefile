@@ -59,7 +59,8 @@ wheels: .venv/.made ## fetch everything into .wheels, for a room without a netwo
 constraints: $(TEST) ## pin anew, for every platform at once (for maintainers)
 	$(PY) -m pip install -q uv
 	$(PY) -m uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
-	  --all-extras --upgrade --no-header --no-annotate -o constraints.txt pyproject.toml
+	  --all-extras --upgrade --no-annotate --custom-compile-command "make constraints" \
+	  -o constraints.txt pyproject.toml
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis voice-kit-demo
@@ -67,6 +68,7 @@ clean: ## remove .venv and everything that was built
 # How things are installed.
 
 TOOLS := hatchling editables setuptools
+PAUSE := 5
 OFFLINE := $(if $(wildcard .wheels),--no-index --find-links .wheels)
 
 # $(call pip,arguments,what it is in words): up to three tries, for a room's shared network.
@@ -76,7 +78,7 @@ define pip
 	for try in 1 2 3; do \
 	  $(PY) -m pip --disable-pip-version-check $(firstword $(1)) $$quiet -c constraints.txt \
 	    $(OFFLINE) $(wordlist 2,99,$(1)) && exit 0; \
-	  [ $$try = 3 ] || { echo "That failed (try $$try of 3). Once more in 5 s."; sleep 5; }; \
+	  [ $$try = 3 ] || { echo "That failed (try $$try of 3). Once more in $(PAUSE) s."; sleep $(PAUSE); }; \
 	done; \
 	echo "It could not be installed: the reason is above. Check the network, then run make again."; \
 	exit 1
@@ -118,7 +120,7 @@ endif
 	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
 	else \
 	  python=; \
-	  for candidate in $(if $(PYTHON),"$(PYTHON)",python3.12 python3.11 python3 python "py -3.12" "py -3.11"); do \
+	  for candidate in $(if $(PYTHON),"$(PYTHON)",python3.11 python3.12 python3 python "py -3.11" "py -3.12"); do \
 	    if $$candidate -c '$(FITS)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
 	  done; \
 	  if [ -z "$$python" ]; then \

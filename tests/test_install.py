@@ -1,0 +1,304 @@
+"""Two commands set everything up: what they install agrees, and they say what they do."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+FOR_TESTS = re.search(r"^EXTRAS := (.*)$", MAKEFILE, re.MULTILINE)[1]
+
+
+def pins():
+    """Every line of constraints.txt, by canonical name; some packages have one for each Python."""
+    found = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            found.setdefault(canonicalize_name(pin.name), []).append(pin)
+    assert len(found) > 200, "constraints.txt was not read"
+    return found
+
+
+def pinned(requirement):
+    """The version that is installed here for a requirement."""
+    for pin in pins().get(canonicalize_name(requirement.name), []):
+        if pin.marker is None or pin.marker.evaluate():
+            (version,) = pin.specifier
+            return Version(version.version)
+    return None
+
+
+# What is installed
+
+
+def test_every_pin_is_one_exact_version_without_a_build_of_its_own():
+    for name, lines in pins().items():
+        for pin in lines:
+            specifiers = list(pin.specifier)
+            assert len(specifiers) == 1 and specifiers[0].operator == "==", name
+            assert Version(specifiers[0].version).local is None, f"{name} exists on one index only"
+
+
+@pytest.mark.parametrize("extra", ["", *EXTRAS])
+def test_every_dependency_is_pinned_within_its_bounds(extra):
+    wanted = EXTRAS[extra] if extra else PROJECT["dependencies"]
+    assert wanted
+    for line in wanted:
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        version = pinned(requirement)
+        assert version is not None, f"{line} is not in constraints.txt: make constraints"
+        assert requirement.specifier.contains(version, prereleases=True), line
+
+
+def test_the_pins_cover_everything_that_comes_along():
+    """Walk what is installed here from the package's own requirements to the last of theirs."""
+    extras = [""] + [name for name in EXTRAS if have_all(EXTRAS[name])]
+    to_visit = [("voice-kit", tuple(extras))]
+    seen = set()
+    while to_visit:
+        name, extras = to_visit.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            continue
+        for line in found.requires or []:
+            requirement = Requirement(line)
+            marker = requirement.marker
+            if marker and not any(marker.evaluate({"extra": extra}) for extra in extras or ("",)):
+                continue
+            assert pinned(requirement), f"{name} brings {requirement.name}, which has no pin"
+            to_visit.append((requirement.name, ("", *sorted(requirement.extras))))
+    assert len(seen) > 50, "nothing was installed to look at"
+
+
+def have_all(lines):
+    try:
+        return [distribution(Requirement(line).name) for line in lines]
+    except PackageNotFoundError:
+        return []
+
+
+def test_the_core_needs_neither_torch_nor_jupyter():
+    core = {Requirement(line).name for line in PROJECT["dependencies"]}
+    assert not core & {"torch", "transformers", "kokoro", "silero-vad", "jupyterlab", "ipykernel"}
+
+
+def test_torch_is_the_one_version_whose_wheel_needs_no_cuda_at_hand():
+    assert "torch==2.13.0" in EXTRAS["workshop"]
+    assert str(pinned(Requirement("torch"))) == "2.13.0"
+
+
+def test_every_dependency_says_why_or_says_it_with_its_name():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    core = text.partition("dependencies = [")[2].partition("]")[0].strip().splitlines()
+    assert len(core) == len(PROJECT["dependencies"])
+    silent = [line for line in core if "#" not in line and "numpy" not in line]
+    assert not silent
+
+
+def test_conda_installs_the_same_as_make_lab():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    *plain, from_pip = environment["dependencies"]
+    assert plain == [f"python{PROJECT['requires-python']}", "pip"]
+    assert from_pip == {"pip": ["-c constraints.txt", "-e .[workshop]"]}
+    assert re.search(r"call install,\.\[workshop\],", MAKEFILE)
+
+
+def test_make_test_installs_every_extra():
+    assert sorted(FOR_TESTS.split(",")) == sorted(EXTRAS)
+
+
+def test_the_wheel_holds_every_file_of_the_package(tmp_path):
+    tracked = subprocess.run(
+        ["git", "ls-files", "voice_kit"], capture_output=True, text=True, check=False, cwd=ROOT
+    ).stdout.split("\n")
+    files = {name for name in tracked if name and (ROOT / name).exists()}
+    if not files:
+        pytest.skip("this is no git checkout")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*build, "--no-build-isolation", "--wheel-dir", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert not files - inside
+
+
+# The Makefile, with a Python that only writes down what it is asked
+
+
+@pytest.fixture
+def kitchen(tmp_path):
+    """A folder with the Makefile, and a stand-in for Python that logs instead of installing."""
+    if shutil.which("make") is None or sys.platform == "win32":
+        pytest.skip("no make here, or no shell scripts")
+    folder = tmp_path / "a folder with spaces"
+    folder.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (folder / name).write_text("")
+    stand_in = folder / "stand-in"
+    stand_in.write_text(
+        f"""#!/bin/sh
+case "$*" in
+  *"print("*) echo 3.12 ;;
+  *ensurepip*) exit 0 ;;
+  --version) echo Python 3.12.9 ;;
+  "-m venv .venv") mkdir -p .venv/bin && cp "{stand_in}" .venv/bin/python ;;
+  *) echo "$*" >> "{folder}/log"; [ ! -e "{folder}/offline" ] ;;
+esac
+"""
+    )
+    stand_in.chmod(0o755)
+    return Kitchen(folder)
+
+
+class Kitchen:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def make(self, *words, python="./stand-in", path=None):
+        python = [f"PYTHON={python}"] if python else []
+        env = {"PATH": path or f"{self.folder}:/usr/bin:/bin", "HOME": str(self.folder)}
+        return subprocess.run(
+            [shutil.which("make"), "PAUSE=0", *python, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env=env,
+        )
+
+    def installs(self):
+        """What pip was asked to install of ours since the last question."""
+        log = self.folder / "log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [line.split()[-1] for line in lines if " -e " in line]
+
+
+def test_a_second_run_installs_nothing(kitchen):
+    assert kitchen.make(".venv/.core").returncode == 0
+    assert kitchen.installs() == ["."]
+    again = kitchen.make(".venv/.core")
+    assert again.returncode == 0, again.stderr
+    assert kitchen.installs() == []
+
+
+def test_a_changed_pin_is_installed(kitchen):
+    kitchen.make(".venv/.core")
+    kitchen.installs()
+    newer = (kitchen.folder / ".venv/.core").stat().st_mtime + 10
+    (kitchen.folder / "constraints.txt").write_text("six==1.0\n")
+    os.utime(kitchen.folder / "constraints.txt", (newer, newer))
+    kitchen.make(".venv/.core")
+    assert kitchen.installs() == ["."]
+
+
+def test_the_workshop_holds_the_core_and_not_the_other_way_round(kitchen):
+    kitchen.make(".venv/.core")
+    kitchen.make(".venv/.workshop")
+    assert kitchen.installs() == [".", ".[workshop]"]
+    kitchen.make(".venv/.core", ".venv/.workshop")
+    assert kitchen.installs() == []
+
+
+def test_everything_for_the_tests_holds_the_workshop(kitchen):
+    kitchen.make(".venv/.test")
+    kitchen.make(".venv/.core", ".venv/.workshop", ".venv/.test")
+    assert kitchen.installs() == [f".[{FOR_TESTS}]"]
+
+
+def test_a_venv_that_was_moved_or_is_for_another_python_is_made_anew(kitchen):
+    kitchen.make(".venv/.core")
+    kitchen.installs()
+    (kitchen.folder / ".venv/.made").write_text("3.11 /elsewhere\n")
+    done = kitchen.make(".venv/.core")
+    assert "Making .venv" in done.stdout
+    assert kitchen.installs() == ["."]
+
+
+def test_a_venv_made_by_hand_is_kept(kitchen):
+    subprocess.run(["./stand-in", "-m", "venv", ".venv"], check=True, cwd=kitchen.folder)
+    (kitchen.folder / ".venv/mine").write_text("")
+    done = kitchen.make(".venv/.core", python=None)
+    assert done.returncode == 0, done.stderr
+    assert "Using the .venv that is here" in done.stdout
+    assert (kitchen.folder / ".venv/mine").exists()
+
+
+def test_an_install_is_tried_three_times_and_then_says_what_to_do(kitchen):
+    kitchen.make(".venv/.made")
+    (kitchen.folder / "offline").write_text("")
+    done = kitchen.make(".venv/.core")
+    assert done.returncode != 0
+    assert len((kitchen.folder / "log").read_text().splitlines()) == 3
+    assert "Check the network, then run make again." in done.stdout
+    assert not (kitchen.folder / ".venv/.core").exists()
+
+
+def test_wheels_that_were_fetched_before_need_no_network(kitchen):
+    (kitchen.folder / ".wheels").mkdir()
+    kitchen.make(".venv/.core")
+    for line in (kitchen.folder / "log").read_text().splitlines():
+        assert "--no-index --find-links .wheels" in line
+
+
+def test_a_python_that_does_not_fit_is_refused_in_one_sentence(kitchen):
+    done = kitchen.make(".venv/.core", python="/bin/false")
+    assert done.returncode != 0
+    sentence = done.stderr.splitlines()[0]
+    assert sentence.startswith("voice-kit needs Python 3.11 or 3.12")
+    assert "/bin/false is not that" in sentence
+    assert "make PYTHON=" in sentence
+
+
+def test_without_any_python_it_says_where_to_get_one(kitchen):
+    tools = kitchen.folder / "tools"
+    tools.mkdir()
+    for tool in ("bash", "cat", "uname", "id"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    done = kitchen.make(".venv/.core", python=None, path=str(tools))
+    assert done.returncode != 0
+    assert "none is on the PATH" in done.stderr
+    assert "apt install python3" in done.stderr
+
+
+def test_make_alone_lists_its_commands(kitchen):
+    done = kitchen.make()
+    assert done.returncode == 0
+    for command in ("demo", "lab", "test", "bench", "soak", "clean"):
+        assert re.search(rf"^  {command} +\w", done.stdout, re.MULTILINE), command
+
+
+def test_ci_calls_make_test_and_nothing_cleverer():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    code = [line for line in script.splitlines() if line and not line.startswith("#")]
+    assert code[-1] == "exec make test"
+    assert len(code) <= 4
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["test"]
+    assert {name.partition("-")[0] for name in job["strategy"]["matrix"]["os"]} == {
+        "ubuntu",
+        "macos",
+        "windows",
+    }
+    assert any(step.get("run", "").startswith("make test") for step in job["steps"])
