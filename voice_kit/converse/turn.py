@@ -250,4 +250,5 @@ class Turn:
             self.desk.notify(
                 TurnFinished(self.number, now, words, said, said_heard, self.interrupted)
             )
+        self.before = self.instead_of = None  # or every turn would keep all earlier ones
         self.closed.set()
