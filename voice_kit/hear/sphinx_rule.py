@@ -1,0 +1,73 @@
+"""Which of two guesses to believe: a command known by heart, or any English at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from voice_kit.types import Transcript, Word
+
+FRAME = 0.01
+"""Seconds between two looks of PocketSphinx at the sound."""
+WORSE = -0.12
+"""A command's score may be this far below the open guess's, no further."""
+CHANGED = 0.34
+"""At most this share of a command's words may differ from the open guess's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a sound could be, and the logarithm of how well that fits. No words: nothing fits."""
+
+    words: tuple[Word, ...]
+    score: float
+
+    @staticmethod
+    def read(answer: Mapping[str, Any]) -> Guess:
+        """A guess as the worker sends it, its times in frames."""
+        words = (Word(text, start * FRAME, end * FRAME) for text, start, end in answer["words"])
+        return Guess(tuple(words), answer["score"])
+
+    @property
+    def text(self) -> str:
+        """The words in a row."""
+        return " ".join(word.text for word in self.words)
+
+
+def decide(command: Guess, anything: Guess) -> Transcript:
+    """The command where the open guess supports it, else the open guess, never `confident`.
+
+    A grammar alone finds a command in three sentences of four, whatever they say.
+    """
+    if is_supported(command, anything):
+        return Transcript(command.text, "en", command.words, confident=True)
+    if is_invented(anything):
+        return Transcript("", "en", confident=False)
+    return Transcript(anything.text, "en", anything.words, confident=False)
+
+
+def is_supported(command: Guess, anything: Guess) -> bool:
+    """Whether the open guess is much the same as the command, in fit and in words."""
+    if not command.words or command.score - anything.score < WORSE:
+        return False
+    changed = differences(command.text.split(), anything.text.split())
+    return changed <= CHANGED * len(command.words)
+
+
+def is_invented(anything: Guess) -> bool:
+    """Whether the open guess is what PocketSphinx makes of a noise."""
+    return not anything.words
+
+
+def differences(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many words must be put in, left out or changed to make one of the other."""
+    row = list(range(len(other) + 1))
+    for index, word in enumerate(one, 1):
+        corner, row[0] = row[0], index
+        for place, against in enumerate(other, 1):
+            corner, row[place] = (
+                row[place],
+                min(row[place] + 1, row[place - 1] + 1, corner + (word != against)),
+            )
+    return row[-1]

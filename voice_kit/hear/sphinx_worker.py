@@ -1,0 +1,164 @@
+"""What runs in PocketSphinx's process: sound comes in on stdin, what it could be goes out.
+
+It needs nothing but the standard library and pocketsphinx, so that it is ready soon.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import queue
+import signal
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+RATE = 16_000
+STEP = RATE // 10 * 2
+"""Bytes decoded between two looks at the door: a tenth of a second of 16-bit sound."""
+OPEN, GRAMMAR = "_default", "commands"
+EXTRA = Path(__file__).with_name("commands.dict")
+
+SETUP, SOUND, STOP = b"c", b"s", b"x"
+_HEAD = struct.Struct("<cII")
+
+
+def send(pipe: IO[bytes], kind: bytes, number: int, body: bytes = b"") -> None:
+    """Write one message. Raises `OSError` when nobody is there to read it."""
+    pipe.write(_HEAD.pack(kind, number, len(body)))
+    pipe.write(body)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> tuple[bytes, int, bytes] | None:
+    """The next message: its kind, its number, its body. None when the other end is gone."""
+    head = pipe.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    kind, number, size = _HEAD.unpack(head)
+    body = pipe.read(size)
+    return (kind, number, body) if len(body) == size else None
+
+
+class StoppedError(Exception):
+    """The answer is no longer wanted."""
+
+
+class Listener:
+    """Two ways to hear one sound: anything English, and only what the grammar allows."""
+
+    def __init__(self, pronunciations: dict[str, str], tuning: dict[str, Any]):
+        from pocketsphinx import Decoder
+
+        # Cepstral means are those of the whole utterance: with the live ones, two words in ten
+        # are lost. A second, tiny decoder computes them, so that the first can work in steps.
+        self._means = Decoder(
+            loglevel="FATAL", samprate=RATE, lm=None, dict=str(EXTRA), keyphrase="endpointing"
+        )
+        self._decoder = Decoder(loglevel="FATAL", samprate=RATE, compallsen=True, **tuning)
+        extra = dict(line.split(maxsplit=1) for line in EXTRA.read_text("utf-8").splitlines())
+        for word, phones in (extra | pronunciations).items():
+            if self._decoder.lookup_word(word) is None:
+                self._decoder.add_word(word, phones.strip(), False)
+
+    def learn(self, grammar: str, words: list[str]) -> list[str]:
+        """Take these commands, or say which of their words have no pronunciation."""
+        missing = sorted(word for word in set(words) if self._decoder.lookup_word(word) is None)
+        if not missing:
+            self._decoder.add_jsgf_string(GRAMMAR, grammar)
+        return missing
+
+    def means(self, pcm: bytes) -> str:
+        """The cepstral means of a sound."""
+        self._means.reinit_feat()
+        with _utterance(self._means):
+            self._means.process_raw(pcm, no_search=True, full_utt=True)
+            means: str = self._means.get_cmn(False)
+        return means
+
+    def hear(self, search: str, pcm: bytes, means: str, go_on: threading.Event) -> dict[str, Any]:
+        """What one search takes the sound for. Raises `StoppedError` soon after `go_on` clears."""
+        decoder = self._decoder
+        decoder.activate_search(search)
+        decoder.reinit_feat()  # nothing is left of the utterance before
+        with _utterance(decoder):
+            for start in range(0, len(pcm), STEP):
+                decoder.set_cmn(means)  # each time, or it drifts after 3 s
+                decoder.process_raw(pcm[start : start + STEP])
+                if not go_on.is_set():
+                    raise StoppedError
+        best = decoder.hyp()
+        if best is None or not best.hypstr or best.best_score <= 0:
+            return {"words": [], "score": 0.0}
+        return {
+            "words": [
+                (segment.word.partition("(")[0], segment.start_frame, segment.end_frame + 1)
+                for segment in decoder.seg()
+                if segment.word[0] not in "<[+"
+            ],
+            "score": math.log(best.best_score),
+        }
+
+
+@contextmanager
+def _utterance(decoder: Any) -> Iterator[None]:
+    decoder.start_utt()
+    try:
+        yield
+    finally:
+        decoder.end_utt()
+
+
+def main() -> None:
+    """Answer until stdin closes, which it does when the parent ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who then closes us
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a C library prints is no answer
+    wanted: queue.SimpleQueue[tuple[bytes, int, bytes, threading.Event]] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, wanted), daemon=True).start()
+    listener: Listener | None = None
+    while True:
+        kind, number, body, go_on = wanted.get()
+        try:
+            if kind == SETUP:
+                setup = json.loads(body)
+                sys.path.append(setup["path"])
+                listener = Listener(setup["pronunciations"], setup["tuning"])
+                answer: dict[str, Any] = {
+                    "missing": listener.learn(setup["grammar"], setup["words"])
+                }
+            else:
+                assert listener is not None
+                means = listener.means(body)
+                answer = {
+                    search: listener.hear(search, body, means, go_on) for search in (GRAMMAR, OPEN)
+                }
+        except StoppedError:
+            answer = {"stopped": True}
+        except Exception as error:
+            answer = {"problem": f"{type(error).__name__}: {error}"}
+        send(out, kind, number, json.dumps(answer).encode())
+
+
+def _read(pipe: IO[bytes], wanted: queue.SimpleQueue[Any]) -> None:
+    last, go_on, stopped = 0, threading.Event(), 0
+    while (message := receive(pipe)) is not None:
+        kind, number, body = message
+        if kind == STOP:
+            stopped = number
+        else:
+            last, go_on = number, threading.Event()
+            go_on.set()
+            wanted.put((kind, number, body, go_on))
+        if last and last <= stopped:
+            go_on.clear()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""PocketSphinx, embedded: it knows the assistant's commands by heart and guesses the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voice_kit.errors import EngineFailedError, LanguageError, MissingEngineError
+from voice_kit.hear.detection import at_16k
+from voice_kit.hear.sphinx_commands import grammar_of, words_of
+from voice_kit.hear.sphinx_process import GoneError, Worker
+from voice_kit.hear.sphinx_rule import Guess, decide
+from voice_kit.types import Audio, Samples, Stops, Transcript
+
+INAUDIBLE = 1e-3
+"""A sound whose loudest sample is below this, −60 dBFS, is silence."""
+PATIENCE = 0.5
+"""Seconds in which a call that was aborted has to end before its process is killed."""
+TUNING = {"maxhmmpf": 3000, "maxwpf": 10}
+"""A narrower search: a quarter faster, and short sentences lose nothing by it."""
+
+
+class PocketSphinx:
+    """PocketSphinx with its American English model, in a process of its own.
+
+    The commands and questions of `commands.jsgf` are known by heart. Anything else is guessed by
+    the open model, which gets one word in three or more wrong, and is never `confident`.
+    `commands` adds phrases of yours, or names a JSGF file to use in place of the kit's.
+    `pronunciations` gives words that its dictionary lacks, in ARPABET: {"jitter": "JH IH T ER"}.
+
+    May be called from several threads; calls wait in line. The same sound gives the same words,
+    whatever was heard before. Its process ends with `close`, with this object, or with us.
+    """
+
+    name = "sphinx"
+    stops: Stops = "never"
+    languages = frozenset({"en"})
+
+    def __init__(
+        self,
+        *,
+        language: str = "en",
+        commands: Sequence[str] | str | Path = (),
+        pronunciations: Mapping[str, str] | None = None,
+    ) -> None:
+        if language not in self.languages:
+            raise LanguageError(self.name, language, fix="whisper, which knows a hundred languages")
+        spec = importlib.util.find_spec("pocketsphinx")
+        if spec is None or spec.origin is None:
+            raise MissingEngineError("PocketSphinx", fix="pip install pocketsphinx")
+        grammar = grammar_of(commands)
+        self._setup: dict[str, Any] = {
+            "path": str(Path(spec.origin).parents[1]),
+            "grammar": grammar,
+            "words": words_of(grammar),
+            "pronunciations": dict(pronunciations or {}),
+            "tuning": TUNING,
+        }
+        self._turn = threading.Lock()  # held by the call under way
+        self._change = threading.Lock()  # held for moments, so that `abort` never waits
+        self._call: _Call | None = None
+        self._calls = 0
+        self._closed = False
+        self._worker = Worker(self._setup)
+        try:
+            self._worker.wait_until_ready()
+        except GoneError as error:
+            raise _failure("its process ended while it loaded") from error
+        except BaseException:
+            self._worker.end()
+            raise
+
+    def transcribe(self, audio: Audio) -> Transcript:
+        """What is said in `audio`, of any rate. Blocks. Silence and noise give an empty text.
+
+        Raises `EngineFailedError` when it is aborted or closed, or when its process dies.
+        """
+        samples = at_16k(audio)
+        if not samples.size or np.abs(samples).max() < INAUDIBLE:
+            return Transcript("", "en", confident=False)
+        with self._turn:
+            guesses = self._ask(samples)
+        return decide(Guess.read(guesses["commands"]), Guess.read(guesses["_default"]))
+
+    def abort(self) -> None:
+        """End the call under way with an error; without one, do nothing. Returns at once."""
+        with self._change:
+            if self._call is not None and not self._call.aborted:
+                self._call.aborted = True
+                threading.Thread(target=self._call.give_up, daemon=True).start()
+
+    def close(self) -> None:
+        """End the process. The call under way raises, and so do later ones."""
+        with self._change:
+            self._closed = True
+            self._worker.end()
+
+    def _ask(self, samples: Samples) -> dict[str, Any]:
+        pcm = (samples.clip(-1, 1) * 32767).astype("<i2").tobytes()
+        call = self._begin()
+        try:
+            call.worker.wait_until_ready()
+            if call.aborted:
+                raise _failure("it was stopped")
+            guesses = call.worker.ask(call.number, pcm)
+            if call.aborted:
+                raise _failure("it was stopped")
+            if "problem" in guesses:
+                raise _failure(guesses["problem"])
+            return guesses
+        except GoneError as error:
+            self._replace(call.worker)
+            problem = "it was stopped" if call.aborted else "its process ended"
+            raise _failure("it is closed" if self._closed else problem) from error
+        finally:
+            with self._change:
+                self._call = None
+            call.over.set()
+
+    def _begin(self) -> _Call:
+        with self._change:
+            if self._closed:
+                raise EngineFailedError(self.name, "it is closed", fix="a new one")
+            if self._worker.gone:
+                self._worker = Worker(self._setup)
+            self._calls += 1
+            self._call = _Call(self._worker, self._calls)
+            return self._call
+
+    def _replace(self, worker: Worker) -> None:
+        worker.end()
+        with self._change:
+            if not self._closed:
+                self._worker = Worker(self._setup)  # loads while the caller apologises
+
+
+class _Call:
+    """One sound at one process."""
+
+    def __init__(self, worker: Worker, number: int) -> None:
+        self.worker, self.number = worker, number
+        self.aborted = False
+        self.over = threading.Event()
+
+    def give_up(self) -> None:
+        """Let the process drop it, or end the process."""
+        try:
+            self.worker.stop(self.number)
+        except GoneError:
+            return
+        if not self.over.wait(PATIENCE):
+            self.worker.end()
+
+
+def _failure(problem: str) -> EngineFailedError:
+    return EngineFailedError("sphinx", problem, fix="again, or voice-kit doctor")
