@@ -1,11 +1,14 @@
 """What is written becomes what can be said."""
 
+from time import process_time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_kit.speak.aloud import Aloud, aloud
+from voice_kit.speak.aloud import Aloud, _once, aloud
 from voice_kit.speak.split import sentences
+from voice_kit.speak.spoken import SPOKEN
 
 SAID = [
     ("en", "# Title", "Title."),
@@ -110,6 +113,28 @@ PROSE = st.lists(
 @given(PROSE, st.sampled_from(".!?…"))
 def test_prose_of_any_words_is_left_alone(prose, end):
     assert aloud(prose + end) == prose + end
+
+
+@given(
+    st.text("abcZé ,;!?'’\"“”«»„()¿¡…–—.-", min_size=1, max_size=30), st.sampled_from(["en", "ja"])
+)
+def test_the_short_way_for_prose_says_the_same_as_the_long_one(text, language):
+    text = "a" + text
+    assert aloud(text, language) == _once(text, SPOKEN.get(language))
+
+
+@pytest.mark.parametrize(
+    "part", ["*", "[", "_a", "a.", "a@", "<", "`", "([", "- ", "$1,", "http://", " "]
+)
+def test_a_hostile_text_does_not_take_for_ever(part):
+    def cost(length, times):
+        start = process_time()
+        for _ in range(times):
+            aloud(part * length + "x")
+        return process_time() - start
+
+    cost(10, 1)
+    assert cost(3000, 1) < 4 * cost(300, 10) + 0.1  # ten times as much if it were quadratic
 
 
 SIGNS = " \n.!?,:;'\"()[]{}<>*_~`#|-–+=%&@/\\$€°→½×0123459aBcmkhé你😊👍🏽️"

@@ -10,6 +10,9 @@ import re
 
 from voice_kit.speak.spoken import SPOKEN, Spoken
 
+_PROSE = re.compile(r"[^\W\d_](?:[^\W\d_]|[ ,;!?'’\"“”«»„()¿¡…–—-]|\.(?=\s|$))*")
+"""What is most of an answer, and needs no second look."""
+
 _FENCE = re.compile(r"(?:^|\n)[ \t]*(```|~~~)[^\n]*\n.*?(?:\n[ \t]*\1[^\n]*|\Z)", re.DOTALL)
 _FENCE_MARK = re.compile(r"[ \t]*(?:```|~~~)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -28,8 +31,10 @@ _UNDERLINED = re.compile(r"(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)")
 _TLD = (
     "com|org|net|edu|gov|io|dev|ai|app|info|eu|uk|us|de|fr|it|es|ch|at|be|nl|pt|ca|au|jp|cn|in|br"
 )
-_URL = re.compile(rf"(?:https?|ftp)://[^\s<>\"”»]+|\b(?:[\w-]+\.)+(?:{_TLD})\b(?:/[^\s<>\"”»]*)?")
-_MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_URL = re.compile(
+    rf"(?:https?|ftp)://[^\s<>\"”»]+|\b(?:[\w-]{{1,63}}\.){{1,8}}(?:{_TLD})\b(?:/[^\s<>\"”»]*)?"
+)
+_MAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}\b")
 _FILE = re.compile(
     r"\b([\w-]+)\.(py|js|md|txt|pdf|wav|mp3|flac|json|toml|yaml|csv|html|zip|png|jpg|exe|ipynb)\b"
 )
@@ -75,6 +80,8 @@ def aloud(text: str, language: str = "en") -> str:
     and German; for other languages only what cannot be spoken is taken away. Empty when nothing
     is left to say.
     """
+    if _PROSE.fullmatch(text):
+        return text
     words = SPOKEN.get(language)
     for _ in range(8):  # what one pass uncovers, such as an escaped tag, the next one takes
         before, text = text, _once(text, words)
