@@ -22,7 +22,8 @@ from voice_kit.audio.convert import convert
 from voice_kit.errors import LanguageError, MissingEngineError, SettingsError, VoiceKitError
 from voice_kit.hear import stt_whisper
 from voice_kit.hear.detection import stretches
-from voice_kit.hear.invented import (
+from voice_kit.hear.stt_whisper import LANGUAGES, FasterWhisper
+from voice_kit.hear.stt_whisper_inventions import (
     INVENTIONS,
     has_words,
     invented,
@@ -30,9 +31,7 @@ from voice_kit.hear.invented import (
     too_long_for,
     well_known,
 )
-from voice_kit.hear.stt_whisper import LANGUAGES, FasterWhisper
-from voice_kit.hear.vad_energy import Energy
-from voice_kit.hear.whisper_models import (
+from voice_kit.hear.stt_whisper_models import (
     BEST_ON_CPU,
     BEST_ON_GPU,
     REPOS,
@@ -41,6 +40,7 @@ from voice_kit.hear.whisper_models import (
     hub_cache,
     in_cache,
 )
+from voice_kit.hear.vad_energy import Energy
 from voice_kit.types import RATE, Audio, Transcript
 
 # The filter, on scripted segments

@@ -12,6 +12,8 @@ from voice_kit.audio.convert import convert
 from voice_kit.hear.protocols import VoiceDetector
 from voice_kit.types import FRAME, RATE, Audio, Samples
 
+INAUDIBLE = 1e-4
+"""A sound whose loudest sample is below this, −80 dBFS, is silence: nobody need listen to it."""
 LOUDEST = 8.0
 """Lossy files swing a little above full scale; what is louder than this is no sound."""
 

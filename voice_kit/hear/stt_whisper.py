@@ -19,10 +19,10 @@ from voice_kit.errors import (
     SettingsError,
     VoiceKitError,
 )
-from voice_kit.hear.detection import at_16k, stretches
-from voice_kit.hear.invented import SILENT, Segment, invented, spoken_in
+from voice_kit.hear.detection import INAUDIBLE, at_16k, stretches
 from voice_kit.hear.protocols import VoiceDetector
-from voice_kit.hear.whisper_models import REPOS, cached, english_only, folder_of
+from voice_kit.hear.stt_whisper_inventions import SILENT, Segment, invented, spoken_in
+from voice_kit.hear.stt_whisper_models import REPOS, cached, english_only, folder_of
 from voice_kit.types import Audio, Samples, Stops, Transcript, Word
 
 _CODES = """
@@ -33,8 +33,6 @@ _CODES = """
 """
 LANGUAGES = frozenset(_CODES.split())
 PACKAGE = "pip install faster-whisper"
-INAUDIBLE = 1e-4
-"""A sound whose loudest sample is below this, −80 dBFS, is silence: Whisper is not asked."""
 LONGEST = 300
 """Seconds that are transcribed at once: Whisper takes half a gigabyte for ten minutes."""
 SURE = -0.7
