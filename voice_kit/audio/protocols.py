@@ -12,7 +12,7 @@ class Playback(Protocol):
     """The sound of one answer. It belongs to one turn and dies with it."""
 
     def play(self, audio: Audio) -> None:
-        """Append sound of any rate, heard gaplessly after what was given before. Returns at once."""
+        """Append sound of any rate, heard without a gap after what came before. Returns at once."""
 
     def pause(self) -> None:
         """Fall silent and keep the place."""

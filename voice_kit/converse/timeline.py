@@ -29,9 +29,9 @@ STAGES: Mapping[str, str] = {
     "speech": "you speak",
     "wait": "waiting for you to go on",
     "transcribe": "speech to text",
-    "first_token": "language model, to its first word",
-    "first_sentence": "language model, to its first full stop",
-    "synthesis": "text to speech, first sentence",
+    "first_token": "model, to its first word",
+    "first_sentence": "model, to a full sentence",
+    "synthesis": "voice, first sentence",
     "playback": "the answer is heard",
 }
 """The stages of a turn in their order, and what each of them is."""

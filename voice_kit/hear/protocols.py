@@ -12,7 +12,11 @@ from voice_kit.types import Audio, Stops, Transcript
 
 
 class VoiceDetector(Protocol):
-    """Says how likely a frame is speech. One for the process; each conversation owns its state."""
+    """Says how likely a frame is speech. One for the process; each conversation owns its state.
+
+    One that always takes well under a millisecond says `direct = True` and is called in place;
+    any other is called in a thread, where it can be late or hang without harm.
+    """
 
     name: str
 

@@ -24,6 +24,7 @@ class Energy:
     """
 
     name = "energy"
+    direct = True
 
     def __init__(self, *, margin: float = 15.0, rise: float = 3.0) -> None:
         self._margin = margin

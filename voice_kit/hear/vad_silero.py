@@ -33,6 +33,7 @@ class Silero:
     """
 
     name = "silero"
+    direct = True
 
     def __init__(self) -> None:
         network = _network()

@@ -56,6 +56,7 @@ class WebRtc:
     """
 
     name = "webrtc"
+    direct = True
 
     def __init__(self, *, aggressiveness: int = 2) -> None:
         if aggressiveness not in range(4):

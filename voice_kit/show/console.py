@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from voice_kit.converse.timeline import Timeline
@@ -44,11 +45,14 @@ class ConsoleView:
                 self._aside("no words in that sound")
 
     def _turn(self, event: TurnFinished) -> None:
-        self.console.print(Text.assemble(("  you  ", "bold cyan"), event.heard))
         unheard = event.said[len(event.said_heard) :] if event.interrupted else ""
-        self.console.print(
-            Text.assemble(("  kit  ", "bold magenta"), event.said_heard, (unheard, "dim strike"))
-        )
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(width=5, justify="right")
+        lines.add_column()
+        lines.add_row(Text("you", "bold cyan"), Text(event.heard))
+        said = Text.assemble(event.said_heard, (unheard, "dim strike"))
+        lines.add_row(Text("kit", "bold magenta"), said)
+        self.console.print(lines)
         turn = self.timeline.turns[-1]
         if turn.voice_to_voice is None or not self.waterfalls:
             return

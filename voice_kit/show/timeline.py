@@ -38,7 +38,7 @@ def headline(turn: TurnTimes, longest: int = 60) -> str:
     return f"{asked}: first sound {silence * 1000:.0f} ms after your last word{ending}"
 
 
-def waterfall(turn: TurnTimes, width: int = 36) -> list[str]:
+def waterfall(turn: TurnTimes, width: int = 30) -> list[str]:
     """The stages of a turn as lines of text, one under the other on one axis.
 
     The axis runs from your last word to the first sound of the answer; `·` is where nothing of
@@ -53,7 +53,7 @@ def waterfall(turn: TurnTimes, width: int = 36) -> list[str]:
             first = min(width - 1, max(0, int((bar.start - zero) * scale)))
             last = min(width, max(first + 1, round((bar.end - zero) * scale)))
             drawn = "·" * first + "█" * (last - first) + "·" * (width - last)
-            lines.append(f"{STAGES[bar.stage]:<38} {drawn} {bar.seconds * 1000:5.0f} ms")
+            lines.append(f"{STAGES[bar.stage]:<25} {drawn} {bar.seconds * 1000:5.0f} ms")
     return lines
 
 
@@ -90,7 +90,7 @@ def _panel(panel: Axes, turn: TurnTimes, left: float, right: float) -> None:
     panel.axvline(0, color="black", linewidth=1)
     panel.axvline(silence, color="black", linewidth=1, linestyle="--")
     panel.axvspan(0, HUMAN, color="#000000", alpha=0.07)
-    panel.text(HUMAN / 2, -0.75, "people", fontsize=7, ha="center", va="bottom")
+    panel.text(0.01, len(rows) - 1, "people answer\nwithin this", fontsize=7, va="center")
     panel.set_yticks(range(len(rows)), [STAGES[stage] for stage in rows], fontsize=8)
     panel.set_ylim(len(rows) - 0.4, -0.8)
     panel.set_xlim(left, right)

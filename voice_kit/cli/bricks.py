@@ -1,0 +1,298 @@
+"""One command for each brick: listen, record, vad, transcribe, ask, say."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voice_kit.audio.files import Recording, read, write
+from voice_kit.audio.microphone import FileMicrophone, Microphone
+from voice_kit.cli import options, running
+from voice_kit.cli.options import console, notes, put
+from voice_kit.errors import AudioError, VoiceKitError
+from voice_kit.hear.detection import Detection
+from voice_kit.hear.ears import Ears
+from voice_kit.speak.aloud import aloud
+from voice_kit.types import RATE, Audio, Message, Misfire, Samples, SpeechStarted, TurnEnded
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sounds of any format.")]
+Seconds = Annotated[float | None, typer.Option(help="Stop after so many seconds.")]
+Wav = Annotated[Path | None, typer.Option(help="A recording instead of the microphone.")]
+DeviceName = Annotated[
+    str | None, typer.Option("--microphone", help="A number or name from `voice-kit devices`.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (listen, record, vad, transcribe, ask, say):
+        app.command(rich_help_panel="Bricks")(command)
+
+
+def listen(
+    wav: Wav = None,
+    microphone: DeviceName = None,
+    seconds: Seconds = None,
+    vad: options.Vad = None,
+    change: options.Set = None,
+    json_: options.Json = False,
+) -> None:
+    """See what the microphone hears, and when it is speech.
+
+    Example: voice-kit listen --seconds 10
+    """
+    settings = options.settings_from(change, vad=vad)
+    detector = running.engine("vad", settings)
+
+    async def hear() -> None:
+        ears, stream = Ears(settings.hear), Detection(detector)
+        async with AsyncExitStack() as opened:
+            frames: AsyncIterable[Samples] = (
+                FileMicrophone(read(wav), fast=json_)
+                if wav
+                else await opened.enter_async_context(Microphone(microphone))
+            )
+            async for frame in frames:
+                chance = stream.probability(frame)
+                for event in ears.feed(frame, chance):
+                    _tell(event, json_)
+                if not json_:
+                    _meter(frame, chance, ears.now)
+                if seconds is not None and ears.now >= seconds:
+                    break
+        for event in ears.end():
+            _tell(event, json_)
+
+    if not json_ and not wav:
+        notes.print("Speak. Ctrl-C stops.")
+    running.wait_for(hear())
+
+
+def _meter(frame: Samples, chance: float, now: float) -> None:
+    if console.is_terminal:
+        level = int(min(1.0, float(abs(frame).max()) * 2) * 30)
+        word = "speech" if chance >= 0.5 else "      "
+        print(f"\r{now:7.2f} s  |{'#' * level:<30}|  {chance:4.2f} {word}", end="", flush=True)
+
+
+def _tell(event: object, json_: bool) -> None:
+    match event:
+        case SpeechStarted():
+            data: dict[str, Any] = {"event": "speech_started", "at_s": round(event.at, 3)}
+            words = f"{event.at:7.2f} s  speech starts"
+        case Misfire():
+            data = {"event": "misfire", "at_s": round(event.at, 3)}
+            words = f"{event.at:7.2f} s  it was no speech"
+        case TurnEnded():
+            data = {
+                "event": "turn_ended",
+                "at_s": round(event.at, 3),
+                "speech": [round(event.started, 3), round(event.ended, 3)],
+            }
+            words = f"{event.at:7.2f} s  a turn of {event.ended - event.started:.2f} s has ended"
+        case _:
+            return
+    put(json.dumps(data) if json_ else f"\r{words:<64}")
+
+
+def record(
+    file: Annotated[Path, typer.Argument(help="The WAV file to write.")],
+    seconds: Seconds = None,
+    microphone: DeviceName = None,
+    json_: options.Json = False,
+) -> None:
+    """Record the microphone to a file. Ctrl-C ends it, and what was recorded stays.
+
+    Example: voice-kit record me.wav --seconds 5
+    """
+
+    async def keep() -> float:
+        async with Microphone(microphone) as frames:
+            with Recording(file, RATE) as recording:
+                if not json_:
+                    notes.print(f"Recording to {file}. Ctrl-C stops.")
+                async for frame in frames:
+                    recording.append(frame)
+                    if seconds is not None and recording.seconds >= seconds:
+                        break
+                return recording.seconds
+
+    try:
+        length = running.wait_for(keep())
+    except KeyboardInterrupt:
+        length = read(file).seconds
+    result = {"file": str(file), "seconds": round(length, 3)}
+    put(json.dumps(result) if json_ else f"{file}: {length:.1f} s")
+
+
+def vad(
+    files: Files,
+    vad: options.Vad = None,
+    change: options.Set = None,
+    json_: options.Json = False,
+) -> None:
+    """Find the speech in recordings.
+
+    Example: voice-kit vad me.wav --json
+    """
+    settings = options.settings_from(change, vad=vad)
+    detector = running.engine("vad", settings)
+
+    def find(audio: Audio, _: float) -> dict[str, Any]:
+        turns = running.turns(detector, audio, settings)
+        return {"speech": [[round(turn.started, 3), round(turn.ended, 3)] for turn in turns]}
+
+    def show(result: dict[str, Any]) -> str:
+        spans = [f"{start:.2f}–{end:.2f} s" for start, end in result["speech"]]
+        return ", ".join(spans) or "no speech"
+
+    _for_each(files, find, show, json_)
+
+
+def transcribe(
+    files: Files,
+    stt: options.Stt = None,
+    language: options.Language = None,
+    device: options.Device = None,
+    change: options.Set = None,
+    json_: options.Json = False,
+) -> None:
+    """Write down what is said in recordings.
+
+    Example: voice-kit transcribe me.wav --stt sphinx --json
+    """
+    settings = options.settings_from(change, stt=stt, language=language, device=device)
+    engine = running.engine("stt", settings)
+
+    def write_down(audio: Audio, began: float) -> dict[str, Any]:
+        heard = running.wait_for(running.transcribe(engine, audio, settings))
+        took = time.perf_counter() - began
+        return {
+            "text": heard.text,
+            "seconds": round(audio.seconds, 3),
+            "took_s": round(took, 3),
+            "engine": engine.name,
+        }
+
+    _for_each(files, write_down, lambda result: result["text"] or "(no words)", json_)
+
+
+def _for_each(files: list[Path], work: Any, show: Any, json_: bool) -> None:
+    """Do the work for every file. A bad one is told of, the others go on, and we leave with 1."""
+    failed = False
+    for file in files:
+        try:
+            audio = read(file)
+            result = {"file": str(file), **work(audio, time.perf_counter())}
+            put(json.dumps(result) if json_ else f"{file}: {show(result)}")
+        except VoiceKitError as error:
+            failed = True
+            if json_:
+                put(json.dumps({"file": str(file), "error": str(error)}))
+            else:
+                notes.print(str(error), markup=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def ask(
+    text: Annotated[str, typer.Argument(help="The question.")],
+    llm: options.Llm = None,
+    language: options.Language = None,
+    change: options.Set = None,
+    json_: options.Json = False,
+) -> None:
+    """Ask the language model, and read its answer as it comes.
+
+    Example: voice-kit ask "What is barge-in?"
+    """
+    settings = options.settings_from(change, llm=llm, language=language)
+    engine = running.engine("llm", settings)
+    prompt = [Message("system", settings.persona), Message("user", text)]
+
+    async def answer() -> tuple[str, float | None]:
+        tokens, first = [], None
+        async for token, after in running.each("llm", engine, lambda: engine.reply(prompt)):
+            first = after if first is None else first
+            tokens.append(token)
+            if not json_:
+                console.print(token, end="", markup=False, soft_wrap=True)
+        return "".join(tokens), first
+
+    words, first = running.wait_for(answer())
+    if json_:
+        rounded = None if first is None else round(first, 4)
+        put(json.dumps({"text": words, "engine": engine.name, "first_token_s": rounded}))
+    else:
+        console.print()
+        notes.print(f"({engine.name}, first word after {(first or 0) * 1000:.0f} ms)", style="dim")
+
+
+def say(
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    out: Annotated[Path | None, typer.Option(help="Write a WAV file instead of playing.")] = None,
+    tts: options.Tts = None,
+    language: options.Language = None,
+    device: options.Device = None,
+    change: options.Set = None,
+    json_: options.Json = False,
+) -> None:
+    """Say a text aloud, or into a file.
+
+    Example: voice-kit say "Good morning." --tts espeak --out morning.wav
+    """
+    from voice_kit.audio.speaker import SoundCardSpeaker
+    from voice_kit.speak.split import sentences
+
+    settings = options.settings_from(change, tts=tts, language=language, device=device)
+    engine = running.engine("tts", settings)
+    parts = [aloud(part, settings.language) for part in sentences([text], settings.language)]
+
+    async def speak() -> tuple[list[Audio], float]:
+        sounds: list[Audio] = []
+        first = 0.0
+        began = time.perf_counter()
+        playback = None if out else SoundCardSpeaker().open(lambda _: None)
+        for part in filter(None, parts):
+            async for speech, _ in running.each("tts", engine, partial(engine.speak, part)):
+                first = first or time.perf_counter() - began
+                sounds.append(speech.audio)
+                if playback:
+                    playback.play(speech.audio)
+        if playback:
+            await playback.finished()
+        return sounds, first
+
+    sounds, first = running.wait_for(speak())
+    if not sounds:
+        raise AudioError("There is nothing to say in that text. Give it some words.")
+    whole = _joined(sounds)
+    if out:
+        write(out, whole)
+    result = {
+        "file": str(out) if out else None,
+        "seconds": round(whole.seconds, 3),
+        "engine": engine.name,
+        "first_sound_s": round(first, 4),
+    }
+    if json_:
+        put(json.dumps(result))
+    else:
+        place = str(out) if out else "spoken"
+        notes.print(f"{place}: {whole.seconds:.1f} s by {engine.name}", style="dim", markup=False)
+
+
+def _joined(sounds: list[Audio]) -> Audio:
+    import numpy as np
+
+    from voice_kit.audio.convert import convert
+
+    rate = sounds[0].rate
+    return Audio(np.concatenate([convert(sound, rate).samples for sound in sounds]), rate)

@@ -1,0 +1,115 @@
+"""Commands about this machine: what is here, what it hears and speaks with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from voice_kit.audio.microphone import devices as sound_devices
+from voice_kit.cli import options
+from voice_kit.cli.options import console, notes, put
+from voice_kit.engines import engine_class, names
+from voice_kit.errors import VoiceKitError
+from voice_kit.workshop import doctor as examination
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (doctor, devices, voices):
+        app.command(rich_help_panel="This machine")(command)
+
+
+def doctor(
+    offline: Annotated[bool, typer.Option(help="Leave out what needs a network.")] = False,
+    config: options.Config = None,
+    change: options.Set = None,
+    json_: options.Json = False,
+) -> None:
+    """Check this machine: packages, engines, microphone, speaker, each with its fix.
+
+    Example: voice-kit doctor --offline
+    """
+    settings = options.settings_from(change, config)
+    findings = []
+    for finding in examination.examine(settings, offline=offline):
+        findings.append(finding)
+        if json_:
+            put(json.dumps(asdict(finding)))
+        else:
+            console.print(f"{finding.status:<5} {finding.what}: {finding.found}", markup=False)
+            if finding.fix:
+                console.print(f"      {finding.fix}", markup=False)
+    bad = [finding for finding in findings if finding.status == "fix"]
+    if not json_:
+        notes.print(f"{len(bad)} to fix." if bad else "Everything needed is here.")
+    if bad:
+        raise typer.Exit(1)
+
+
+def devices(json_: options.Json = False) -> None:
+    """List the microphones and loudspeakers.
+
+    Example: voice-kit devices
+    """
+    found = sound_devices()
+    if json_:
+        for device in found:
+            put(json.dumps(asdict(device)))
+        return
+    if not found:
+        notes.print("There is no sound device here. Recordings work all the same: voice-kit demo")
+        return
+    table = Table("number", "name", "inputs", "outputs", "rate", "default")
+    for device in found:
+        defaults = [
+            word
+            for word, is_it in (("in", device.default_input), ("out", device.default_output))
+            if is_it
+        ]
+        table.add_row(
+            str(device.index),
+            device.name,
+            str(device.inputs),
+            str(device.outputs),
+            f"{device.rate:g} Hz",
+            ", ".join(defaults),
+        )
+    console.print(table)
+
+
+def voices(
+    tts: Annotated[str | None, typer.Argument(help="Only this engine's.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only of this language.")] = None,
+    hear: Annotated[bool, typer.Option(help="Say a word with each voice that is here.")] = False,
+    json_: options.Json = False,
+) -> None:
+    """List the voices of every engine; those that speak right now are marked “here”.
+
+    Example: voice-kit voices kokoro --language en
+    """
+    found: list[Any] = []
+    for name in [tts] if tts else names("tts"):
+        listing = getattr(engine_class("tts", name), "voices", None)
+        try:
+            found += listing() if listing else []
+        except VoiceKitError as error:
+            notes.print(str(error), markup=False)
+    found = [voice for voice in found if language in (None, "", voice.language)]
+    if json_:
+        for voice in found:
+            put(json.dumps(asdict(voice)))
+    else:
+        table = Table("voice", "language", "gender", "here")
+        for voice in found:
+            here = "here" if voice.here else "to fetch"
+            table.add_row(f"{voice.engine}:{voice.name}", voice.language, voice.gender, here)
+        console.print(table)
+    if hear:
+        from voice_kit.cli.bricks import say
+
+        for voice in filter(lambda voice: voice.here, found):
+            say(f"I am {voice.name}.", tts=f"{voice.engine}:{voice.name}")

@@ -1,0 +1,64 @@
+"""How the commands call engines: cancellable, and an engine's failure is its own sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from voice_kit.audio.microphone import frames
+from voice_kit.converse.steps import StageFailedError, call, stream
+from voice_kit.converse.virtual import run
+from voice_kit.engines import Stage, choose, make
+from voice_kit.hear.detection import probabilities
+from voice_kit.hear.ears import listen
+from voice_kit.hear.protocols import Transcriber, VoiceDetector
+from voice_kit.settings import Settings
+from voice_kit.types import Audio, Transcript, TurnEnded
+
+T = TypeVar("T")
+LONG = 30.0
+"""Seconds above which a sound is transcribed turn by turn: no engine likes half an hour at once."""
+
+
+def engine(stage: Stage, settings: Settings) -> Any:
+    """The engine that the settings ask for, loaded."""
+    return make(stage, choose(stage, settings).spec, settings)
+
+
+def wait_for(work: Any) -> Any:
+    """Run a coroutine to its end; an engine's failure is raised as its own error."""
+    try:
+        return run(work)
+    except StageFailedError as failure:
+        raise failure.cause from failure
+
+
+def turns(vad: VoiceDetector, audio: Audio, settings: Settings) -> list[TurnEnded]:
+    """The turns in a recording, as the assistant would hear them."""
+    heard = listen(frames(audio), probabilities(vad, audio), settings.hear)
+    return [event for event in heard if isinstance(event, TurnEnded)]
+
+
+async def transcribe(stt: Transcriber, audio: Audio, settings: Settings) -> Transcript:
+    """What is said in a recording of any length."""
+    if audio.seconds <= LONG:
+        return await call("stt", stt, lambda: stt.transcribe(audio), None)
+    vad = engine("vad", settings)
+    parts = await asyncio.to_thread(turns, vad, audio, settings)
+    texts = []
+    for part in parts:
+        heard = await call("stt", stt, partial(stt.transcribe, part.audio), None)
+        texts.append(heard.text)
+    return Transcript(" ".join(filter(None, texts)), settings.language)
+
+
+async def each(
+    stage: str, engine: Any, start: Callable[[], Any]
+) -> AsyncIterator[tuple[Any, float]]:
+    """Every item of an engine's generator, with the seconds since it was asked for."""
+    began = time.perf_counter()
+    async for item in stream(stage, engine, start, None):
+        yield item, time.perf_counter() - began

@@ -1,0 +1,172 @@
+"""Commands that run the whole assistant: talk, demo, export."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voice_kit.audio.files import read
+from voice_kit.audio.microphone import Microphone
+from voice_kit.audio.protocols import Speaker
+from voice_kit.audio.speaker import SilentSpeaker, SoundCardSpeaker
+from voice_kit.cli import options, running
+from voice_kit.cli.options import console, notes, put
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.line import Engines, load_engines
+from voice_kit.converse.virtual import as_measured, run
+from voice_kit.errors import AudioError
+from voice_kit.settings import Settings
+from voice_kit.show.console import ConsoleView
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (demo, talk, export):
+        app.command(rich_help_panel="The whole assistant")(command)
+
+
+def demo(
+    wav: Annotated[Path | None, typer.Option(help="Your own recording instead.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the pictures and the sound go.")] = Path(
+        "voice-kit-demo"
+    ),
+    fast: Annotated[bool, typer.Option(help="On a virtual clock: no waiting.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Do not play it, even with a sound card.")] = False,
+    vad: options.Vad = None,
+    stt: options.Stt = None,
+    llm: options.Llm = None,
+    tts: options.Tts = None,
+    language: options.Language = None,
+    config: options.Config = None,
+    change: options.Set = None,
+    json_: options.Json = False,
+) -> None:
+    """Play a recorded conversation into the assistant and see where the time goes.
+
+    Example: voice-kit demo --out my-demo
+    """
+    from voice_kit.workshop import demo as recorded
+
+    settings = options.settings_from(
+        change, config, vad=vad, stt=stt, llm=llm, tts=tts, language=language
+    )
+    engines = _engines(settings, say=not json_)
+    speaker = None if fast or quiet or json_ else _sound_card()
+    watching = recorded.as_lines(put) if json_ else ConsoleView(console)
+    cost = recorded.recorded_times(engines) if fast else as_measured
+    report = run(
+        recorded.converse(
+            engines,
+            settings,
+            wav=read(wav) if wav else None,
+            observers=[watching],
+            aloud=speaker,
+        ),
+        fast=fast,
+        cost=cost,
+    )
+    paths = report.save(out)
+    if json_:
+        put(json.dumps({"summary": report.summary()}))
+        return
+    console.print("Hear it:     ", str(paths[0]), markup=False)
+    console.print("See it:      ", str(paths[1]), markup=False)
+    console.print("Every event: ", str(paths[2]), markup=False)
+
+
+def talk(
+    microphone: Annotated[
+        str | None, typer.Option(help="A number or name from `voice-kit devices`.")
+    ] = None,
+    typed: Annotated[bool, typer.Option("--typed", help="Type instead of speaking.")] = False,
+    vad: options.Vad = None,
+    stt: options.Stt = None,
+    llm: options.Llm = None,
+    tts: options.Tts = None,
+    language: options.Language = None,
+    device: options.Device = None,
+    config: options.Config = None,
+    change: options.Set = None,
+) -> None:
+    """Talk with the assistant. Interrupt it whenever you like; Ctrl-C ends it.
+
+    Example: voice-kit talk --stt whisper:base.en
+    """
+    settings = options.settings_from(
+        change, config, vad=vad, stt=stt, llm=llm, tts=tts, language=language, device=device
+    )
+    engines = _engines(settings, say=True)
+    speaker: Speaker | None = _sound_card()
+    if speaker is None:
+        notes.print("No loudspeaker here: you will read the answers.")
+    running.wait_for(_talk(engines, settings, speaker or SilentSpeaker(), microphone, typed=typed))
+
+
+async def _talk(
+    engines: Engines,
+    settings: Settings,
+    speaker: Speaker,
+    microphone: str | None,
+    *,
+    typed: bool,
+) -> None:
+    async with Conversation(
+        engines, speaker, settings, observers=[ConsoleView(console)]
+    ) as conversation:
+        if not typed:
+            try:
+                async with Microphone(microphone) as frames:
+                    notes.print("Speak. Headphones keep it from hearing itself. Ctrl-C ends it.")
+                    await conversation.listen(frames)
+                    return
+            except AudioError as error:
+                notes.print(str(error), markup=False)
+        notes.print("Type a line and press Enter; an empty line ends it.")
+        while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
+            conversation.type(line)
+            await conversation.idle()
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write, such as my_assistant.py.")],
+    vad: options.Vad = None,
+    stt: options.Stt = None,
+    llm: options.Llm = None,
+    tts: options.Tts = None,
+    language: options.Language = None,
+    config: options.Config = None,
+    change: options.Set = None,
+    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+) -> None:
+    """Write your own assistant, with your engines and settings, as one readable file that runs.
+
+    Example: voice-kit export my_assistant.py --llm ollama:qwen3:1.7b
+    """
+    from voice_kit.workshop.export import export as write_assistant
+
+    settings = options.settings_from(
+        change, config, vad=vad, stt=stt, llm=llm, tts=tts, language=language
+    )
+    write_assistant(file, settings, force=force)
+    notes.print(f"{file}: start it with  python {file}", markup=False)
+
+
+def _engines(settings: Settings, *, say: bool) -> Engines:
+    engines = load_engines(settings)
+    if say:
+        for choice in engines.choices:
+            notes.print(str(choice), style="dim", markup=False)
+    return engines
+
+
+def _sound_card() -> Speaker | None:
+    """The loudspeaker, or None when there is none."""
+    try:
+        return SoundCardSpeaker()
+    except AudioError:
+        return None

@@ -1,0 +1,217 @@
+"""A recorded conversation, played in real time into the assistant: hear it, read it, measure it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voice_kit.audio.convert import convert
+from voice_kit.audio.files import write
+from voice_kit.audio.microphone import FileMicrophone
+from voice_kit.audio.protocols import Playback, Speaker
+from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse.conversation import Conversation, Observer
+from voice_kit.converse.line import Engines, load_engines
+from voice_kit.converse.timeline import Timeline, as_json
+from voice_kit.converse.virtual import Cost, as_measured, run
+from voice_kit.engines import STAGES
+from voice_kit.settings import Settings
+from voice_kit.show.timeline import draw
+from voice_kit.sounds import clip
+from voice_kit.types import RATE, Audio, Event, FrameHeard, Samples
+from voice_kit.workshop.user import Line, SyntheticUser
+
+PATIENCE = 12.0
+
+
+def lines() -> list[Line]:
+    """What the recorded person says: four questions, one of them an interruption.
+
+    In between, an “mhm” and a cough, which are none.
+    """
+    return [
+        Line(clip("question_vad").audio()),
+        Line(clip("backchannel_mhm").audio(), into=1.2),
+        Line(clip("question_sample_rate").audio()),
+        Line(clip("interruption_latency").audio(), into=1.6),
+        Line(clip("noise_cough").audio(), into=1.4),
+        Line(clip("question_barge_in").audio()),
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """What came of a conversation."""
+
+    timeline: Timeline
+    sound: Audio
+    """Both sides, mixed."""
+    engines: dict[str, str]
+    events: list[Event]
+
+    def summary(self) -> dict[str, Any]:
+        """As plain data: the engines, and each turn with its times."""
+        turns = [turn.summary() for turn in self.timeline.turns]
+        return {"engines": self.engines, "turns": turns}
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write conversation.wav, timeline.png and events.jsonl, and give their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / name for name in ("conversation.wav", "timeline.png", "events.jsonl")]
+        write(paths[0], self.sound)
+        draw(self.timeline.turns).savefig(paths[1], dpi=110)
+        lines = "".join(json.dumps(as_json(event)) + "\n" for event in self.events)
+        paths[2].write_text(lines, encoding="utf-8")
+        return paths
+
+
+async def converse(
+    engines: Engines,
+    settings: Settings,
+    *,
+    wav: Audio | None = None,
+    observers: Sequence[Observer] = (),
+    aloud: Speaker | None = None,
+) -> Report:
+    """Hold the recorded conversation, or play `wav` to the assistant, and report.
+
+    With `aloud`, both sides are also heard on that loudspeaker.
+    """
+    timeline, events = Timeline(), list[Event]()
+    silent = SilentSpeaker(24_000)
+    speaker: Speaker = Both(silent, aloud) if aloud else silent
+    user: SyntheticUser | None = None
+    frames: AsyncIterable[Samples]
+    if wav is None:
+        user = SyntheticUser(lines(), patience=PATIENCE, on_line=_play_on(aloud))
+        frames = user
+    else:
+        frames = FileMicrophone(wav)
+        _play_on(aloud)(wav)
+    watching: list[Observer] = [timeline, events.append, *([user] if user else []), *observers]
+    async with Conversation(engines, speaker, settings, observers=watching) as talk:
+        loop = asyncio.get_running_loop()
+        opened = loop.time()
+        await talk.listen(frames)
+        await talk.idle()
+        seconds = loop.time() - opened
+    theirs = user.sound(seconds) if user else convert(wav or Audio.silence(0), RATE)
+    ours = convert(silent.rendered(opened, seconds), RATE)
+    return Report(timeline, mixed(theirs, ours), names(engines), events)
+
+
+TIMES = Path(__file__).with_name("demo_times.json")
+
+
+def recorded_times(engines: Engines) -> Cost:
+    """What each step costs on the virtual clock: as recorded with these engines, else as measured.
+
+    The recording was made by `python -m voice_kit.workshop.demo` on two cores without a GPU.
+    """
+    recording = json.loads(TIMES.read_text(encoding="utf-8"))
+    if recording["engines"] != names(engines):
+        return as_measured
+    steps = {stage: iter(seconds) for stage, seconds in recording["steps"].items()}
+    return lambda stage, seconds: next(steps.get(stage, iter(())), seconds)
+
+
+def record_times(settings: Settings) -> None:
+    """Hold the conversation on the virtual clock, and keep what each step cost."""
+    engines = load_engines(settings)
+    steps: dict[str, list[float]] = {}
+
+    def cost(stage: str, seconds: float) -> float:
+        steps.setdefault(stage, []).append(round(seconds, 4))
+        return seconds
+
+    run(converse(engines, settings), fast=True, cost=cost)
+    recording = {"engines": names(engines), "steps": steps}
+    TIMES.write_text(json.dumps(recording) + "\n", encoding="utf-8")
+
+
+def names(engines: Engines) -> dict[str, str]:
+    """What each stage's engine calls itself."""
+    return {stage: getattr(engines, stage).name for stage in STAGES}
+
+
+def mixed(one: Audio, other: Audio) -> Audio:
+    """Two sounds at once, 16 kHz."""
+    samples = np.zeros(max(len(one.samples), len(other.samples)), np.float32)
+    samples[: len(one.samples)] += one.samples
+    samples[: len(other.samples)] += other.samples
+    return Audio(np.clip(samples, -1, 1), RATE)
+
+
+def as_lines(put: Callable[[str], None]) -> Observer:
+    """An observer that gives each event to `put` as a line of JSON, frames left out."""
+
+    def tell(event: Event) -> None:
+        if not isinstance(event, FrameHeard):
+            put(json.dumps(as_json(event)))
+
+    return tell
+
+
+def _play_on(speaker: Speaker | None) -> Callable[[Audio], None]:
+    def play(audio: Audio) -> None:
+        if speaker is not None:
+            speaker.open(lambda _: None).play(audio)
+
+    return play
+
+
+class Both:
+    """Two loudspeakers that play the same: one to keep it, one to hear it. The second decides."""
+
+    def __init__(self, first: Speaker, second: Speaker) -> None:
+        self._speakers = first, second
+
+    def open(self, on_start: Callable[[float], None]) -> Playback:
+        """A playback on both."""
+        first, second = self._speakers
+        return _BothPlay(first.open(lambda _: None), second.open(on_start))
+
+
+class _BothPlay:
+    def __init__(self, first: Playback, second: Playback) -> None:
+        self._first, self._second = first, second
+
+    def play(self, audio: Audio) -> None:
+        self._first.play(audio)
+        self._second.play(audio)
+
+    def pause(self) -> None:
+        self._first.pause()
+        self._second.pause()
+
+    def go_on(self) -> None:
+        self._first.go_on()
+        self._second.go_on()
+
+    def duck(self, level: float) -> None:
+        self._first.duck(level)
+        self._second.duck(level)
+
+    def stop(self) -> None:
+        self._first.stop()
+        self._second.stop()
+
+    @property
+    def heard(self) -> float:
+        return self._second.heard
+
+    async def finished(self) -> None:
+        await self._second.finished()
+
+    async def settled(self) -> float:
+        return await self._second.settled()
+
+
+if __name__ == "__main__":
+    record_times(Settings())
