@@ -1,0 +1,228 @@
+"""The notebooks are as their sources say, and run from top to bottom with nothing but this."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
+NAMES = [source.with_suffix(".ipynb").name for source in SOURCES]
+
+pytestmark = pytest.mark.needs("jupyter")
+
+
+@pytest.fixture(scope="module")
+def build():
+    spec = importlib.util.spec_from_file_location("build", NOTEBOOKS / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def text(cell):
+    return "".join(cell["source"])
+
+
+# The notebooks that are there
+
+
+def test_there_are_notebooks():
+    assert len(NAMES) >= 1
+
+
+def test_the_notebooks_are_as_their_sources_say():
+    check = [sys.executable, NOTEBOOKS / "build.py", "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for folder in (NOTEBOOKS, NOTEBOOKS / "solutions"):
+        assert sorted(path.name for path in folder.glob("*.ipynb")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_carries_no_outputs(name):
+    cells = [cell for path in both(name) for cell in read(path)["cells"]]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_says_what_it_is_for_and_what_was_built(name):
+    cells = read(NOTEBOOKS / name)["cells"]
+    first, parameters, last = text(cells[0]), cells[1], text(cells[-1])
+    assert len(re.findall(r"^# ", first, re.MULTILINE)) == 1
+    for promise in ("You will build", "Needs", "Time", "→"):
+        assert promise in first
+    assert parameters["metadata"]["tags"] == ["parameters"]
+    assert "LIVE = False" in text(parameters) and 'ENGINES = "offline"' in text(parameters)
+    assert last.startswith("## What you built")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_headings_skip_no_level(name):
+    prose = [
+        text(cell) for cell in read(NOTEBOOKS / name)["cells"] if cell["cell_type"] == "markdown"
+    ]
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", "\n".join(prose), re.MULTILINE)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@pytest.mark.parametrize("folder", ["solutions", "."])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
+    import papermill
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    papermill.execute_notebook(
+        str(NOTEBOOKS / folder / name),
+        str(tmp_path / name),
+        kernel_name="python3",
+        cwd=str(tmp_path),
+        execution_timeout=60,
+        progress_bar=False,
+    )
+    ran = [cell for cell in read(tmp_path / name)["cells"] if cell["cell_type"] == "code"]
+    assert ran
+    assert all(cell["execution_count"] for cell in ran if text(cell).strip())
+
+
+def both(name):
+    return [NOTEBOOKS / name, NOTEBOOKS / "solutions" / name]
+
+
+# build.py itself
+
+SOURCE = '''\
+# %% [markdown]
+# # Loudness
+
+# %% tags=["exercise"]
+def louder(sound, times):
+    """The sound, so many times as loud."""
+    ### BEGIN SOLUTION
+    return sound * times
+    ### END SOLUTION
+
+
+# %% [markdown] tags=["solution"]
+# Times two is 6 dB.
+
+# %%
+print("done")
+'''
+
+
+@pytest.fixture
+def course(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "01_loudness.py").write_text(SOURCE, encoding="utf-8")
+    return tmp_path
+
+
+def cells_of(course, folder="."):
+    return [text(cell) for cell in read(course / folder / "01_loudness.ipynb")["cells"]]
+
+
+def test_an_exercise_hides_what_its_solution_shows(build, course):
+    assert build.main([], course) == 0
+    exercise, solution = "\n".join(cells_of(course)), "\n".join(cells_of(course, "solutions"))
+    assert "sound * times" in solution and "sound * times" not in exercise
+    assert "# Your code here.\n    raise NotImplementedError" in exercise
+    assert "6 dB" in solution and "6 dB" not in exercise
+    assert '"""The sound, so many times as loud."""' in exercise
+    assert "SOLUTION" not in exercise + solution
+
+
+def test_building_again_changes_no_byte(build, course):
+    def everything():
+        return {path: path.read_bytes() for path in course.rglob("*.ipynb")}
+
+    build.main([], course)
+    first = everything()
+    assert len(first) == 2
+    build.main([], course)
+    assert everything() == first
+    assert build.main(["--check"], course) == 0
+
+
+def test_an_inserted_cell_leaves_the_names_of_the_others(build, course):
+    def ids():
+        return [cell["id"] for cell in read(course / "01_loudness.ipynb")["cells"]]
+
+    build.main([], course)
+    before = ids()
+    source = course / "source" / "01_loudness.py"
+    source.write_text("# %%\nprint(1)\n\n" + SOURCE, encoding="utf-8")
+    build.main([], course)
+    assert ids()[1:] == before
+
+
+def test_two_equal_cells_have_two_names(build, course):
+    source = course / "source" / "01_loudness.py"
+    source.write_text("# %%\nprint(1)\n\n# %%\nprint(1)\n", encoding="utf-8")
+    assert build.main([], course) == 0
+    first, second = read(course / "01_loudness.ipynb")["cells"]
+    assert first["id"] != second["id"]
+
+
+def test_check_finds_a_stale_notebook_and_writes_nothing(build, course, capsys):
+    build.main([], course)
+    source = course / "source" / "01_loudness.py"
+    source.write_text(SOURCE.replace("done", "over"), encoding="utf-8")
+    before = (course / "01_loudness.ipynb").read_bytes()
+    assert build.main(["--check"], course) == 1
+    assert "01_loudness.ipynb is stale" in capsys.readouterr().out
+    assert (course / "01_loudness.ipynb").read_bytes() == before
+
+
+def test_check_finds_a_notebook_that_was_never_built(build, course, capsys):
+    assert build.main(["--check"], course) == 1
+    assert "01_loudness.ipynb is missing" in capsys.readouterr().out
+
+
+def test_check_finds_a_notebook_without_a_source(build, course, capsys):
+    build.main([], course)
+    (course / "solutions" / "02_mine.ipynb").write_text("{}", encoding="utf-8")
+    assert build.main(["--check"], course) == 1
+    assert "02_mine.ipynb has no source" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        "### BEGIN SOLUTION\nx = 1",
+        "x = 1\n### END SOLUTION",
+        "### END SOLUTION\nx = 1\n### BEGIN SOLUTION",
+        "### BEGIN SOLUTION\nx = 1\n### BEGIN SOLUTION\ny = 2\n### END SOLUTION",
+    ],
+)
+def test_a_marker_without_its_partner_is_refused(build, course, capsys, marks):
+    source = course / "source" / "01_loudness.py"
+    source.write_text(SOURCE + f"\n# %%\n{marks}\n", encoding="utf-8")
+    assert build.main([], course) == 1
+    assert "01_loudness.py, cell 5: a solution marker" in capsys.readouterr().err
+    assert not list(course.rglob("*.ipynb"))
+
+
+def test_a_fake_engine_is_refused(build, course, capsys):
+    source = course / "source" / "01_loudness.py"
+    source.write_text(SOURCE + "\n# %%\nfrom voice_kit.workshop.fakes import X\n", encoding="utf-8")
+    assert build.main([], course) == 1
+    assert "workshop.fakes" in capsys.readouterr().err
+
+
+def test_a_folder_without_sources_is_an_error(build, tmp_path, capsys):
+    assert build.main(["--check"], tmp_path) == 1
+    assert "there is no NN_title.py" in capsys.readouterr().err
