@@ -460,6 +460,46 @@ def test_auto_takes_the_processor_where_there_is_no_card(tiny):
         loaded(tiny, device="cuda")
 
 
+@marked
+def test_auto_leaves_a_card_that_cannot_compute_and_says_why(tiny, caplog):
+    """No card here: this one takes the model, and fails at the first sound as cards do."""
+
+    class Broken:
+        def transcribe(self, samples, **options):
+            raise RuntimeError("Library libcublas.so.12 is not found")
+
+    class OneCard:
+        @staticmethod
+        def get_cuda_device_count():
+            return 1
+
+    def load(where, index):
+        return Broken() if where == "cuda" else where
+
+    assert FasterWhisper._placed(load, "auto", OneCard) == "cpu"
+    assert "libcublas" in caplog.text
+    assert FasterWhisper._placed(load, "cpu", OneCard) == "cpu"
+    with pytest.raises(RuntimeError, match="libcublas"):
+        FasterWhisper._placed(load, "cuda:0", OneCard)
+
+
+@marked
+@pytest.mark.parametrize(("device", "card"), [("auto", 0), ("cuda", 0), ("cuda:1", 1)])
+def test_a_card_that_computes_is_used(tiny, device, card):
+    class TwoCards:
+        @staticmethod
+        def get_cuda_device_count():
+            return 2
+
+    def load(where, index):
+        asked.append((where, index))
+        return faster_whisper(tiny)
+
+    asked = []
+    assert FasterWhisper._placed(load, device, TwoCards) is faster_whisper(tiny)
+    assert asked == [("cuda", card)]
+
+
 # Bad sound
 
 

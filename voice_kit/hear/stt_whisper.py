@@ -23,7 +23,7 @@ from voice_kit.hear.detection import INAUDIBLE, at_16k, stretches
 from voice_kit.hear.protocols import VoiceDetector
 from voice_kit.hear.stt_whisper_inventions import SILENT, Segment, invented, spoken_in
 from voice_kit.hear.stt_whisper_models import REPOS, cached, english_only, folder_of
-from voice_kit.types import Audio, Samples, Stops, Transcript, Word
+from voice_kit.types import RATE, Audio, Samples, Stops, Transcript, Word
 
 _CODES = """
     af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he
@@ -203,7 +203,8 @@ class FasterWhisper:
         try:
             model = load("cuda", int(index or 0))
             # The libraries of CUDA are loaded by the first sound, not before.
-            list(model.transcribe(np.zeros(8000, np.float32), language="en", max_new_tokens=1)[0])
+            first = np.zeros(RATE // 2, np.float32)
+            list(model.transcribe(first, language="en", temperature=0.0, max_new_tokens=1)[0])
         except RuntimeError as error:
             if where == "cuda":
                 raise
