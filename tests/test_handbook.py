@@ -4,7 +4,14 @@ from time import perf_counter
 
 import pytest
 from handbook_heard import HEARD
-from handbook_questions import FRESH, KNOWN, UNKNOWN, UNKNOWN_FRESH
+from handbook_questions import (
+    FRESH,
+    KNOWN,
+    MORE_KNOWN,
+    MORE_UNKNOWN,
+    UNKNOWN,
+    UNKNOWN_FRESH,
+)
 
 from voice_kit.engines import make, refuse_language
 from voice_kit.errors import LanguageError, MissingEngineError
@@ -29,8 +36,8 @@ def title_for(handbook: Handbook, question: str) -> str | None:
 
 def right(handbook: Handbook, questions: dict[str, str]) -> float:
     """The share of questions that find their entry."""
-    wrong = {q: title_for(handbook, q) for q, title in questions.items()}
-    wrong = {q: found for q, found in wrong.items() if found != questions[q]}
+    found = {question: title_for(handbook, question) for question in questions}
+    wrong = {q: title for q, title in found.items() if title not in questions[q].split(" or ")}
     print(f"{len(questions) - len(wrong)} of {len(questions)} right; not: {wrong}")
     return 1 - len(wrong) / len(questions)
 
@@ -59,7 +66,7 @@ def test_the_handbook_has_many_entries_and_each_title_once():
 
 def test_every_entry_can_be_asked_for_and_has_an_answer():
     for entry in ENTRIES.values():
-        assert entry.asks, entry.title
+        assert entry.asks or entry.title in {"Unknown", "That is all"}
         assert 1 <= len(entry.paragraphs) <= 2, entry.title
         assert entry.area, entry.title
 
@@ -104,27 +111,20 @@ def sentences(paragraph: str) -> list[str]:
 # Finding
 
 
-def test_the_held_out_questions_are_no_copies():
-    ways = {" ".join(words(w)) for e in ENTRIES.values() for w in (e.title, *e.asks)}
-    small_talk = {e.title for e in ENTRIES.values() if e.area == "Small talk"}
-    asked = {q: title for q, title in (KNOWN | FRESH).items() if title not in small_talk}
-    copies = [q for q in asked if " ".join(words(q)) in ways]
-    assert len(asked) >= 180
-    assert len(copies) / len(asked) <= 0.1
-    assert not set(KNOWN) & set(FRESH)
-
-
 def test_a_question_in_other_words_finds_its_entry(handbook):
-    assert len(KNOWN) >= 60
-    assert right(handbook, KNOWN) >= 0.95
+    assert len(KNOWN | MORE_KNOWN) >= 400
+    assert right(handbook, KNOWN | MORE_KNOWN) >= 0.95
 
 
-def test_a_question_nobody_prepared_for_finds_its_entry(handbook):
-    assert len(FRESH) >= 60
-    assert right(handbook, FRESH) >= 0.8
+def test_a_question_nobody_prepared_for_mostly_finds_its_entry(handbook):
+    ways = {" ".join(words(w)) for e in ENTRIES.values() for w in (e.title, *e.asks)}
+    fresh = {q: title for q, title in FRESH.items() if " ".join(words(q)) not in ways}
+    assert len(fresh) >= 60
+    assert not (KNOWN | MORE_KNOWN).keys() & fresh.keys()
+    assert right(handbook, fresh) >= 0.8
 
 
-@pytest.mark.parametrize("questions", [UNKNOWN, UNKNOWN_FRESH], ids=["known", "fresh"])
+@pytest.mark.parametrize("questions", [UNKNOWN, MORE_UNKNOWN, UNKNOWN_FRESH])
 def test_what_is_not_in_the_handbook_is_said_plainly(handbook, questions):
     assert len(questions) >= 25
     answered = {q: title_for(handbook, q) for q in questions if handbook.look_up(q)}
@@ -138,8 +138,8 @@ def test_what_is_not_in_the_handbook_is_said_plainly(handbook, questions):
 def test_what_a_weak_recogniser_wrote_still_finds_its_entry(handbook):
     """Transcripts of the questions above, as PocketSphinx wrote them from a synthetic voice."""
     assert len(HEARD) >= 100
-    somewhat = {t: KNOWN[q] for q, t in HEARD.items() if wrong_words(q, t) <= 0.3}
-    assert len(somewhat) >= 60
+    somewhat = {t: KNOWN[q] for q, t in HEARD.items() if wrong_words(q, t) <= 0.25}
+    assert len(somewhat) >= 50
     assert right(handbook, somewhat) >= 0.85
 
 
@@ -147,7 +147,7 @@ def test_what_was_misheard_completely_is_rather_not_answered_than_answered_wrong
     found = [(title_for(handbook, heard), KNOWN[asked]) for asked, heard in HEARD.items()]
     wrong = [pair for pair in found if pair[0] and pair[0] != pair[1]]
     assert sum(a == b for a, b in found) / len(found) >= 0.55
-    assert len(wrong) / len(found) <= 0.12
+    assert len(wrong) / len(found) <= 0.1
 
 
 @pytest.mark.parametrize(

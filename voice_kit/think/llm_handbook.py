@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voice_kit.errors import LanguageError, MissingEngineError
-from voice_kit.think.llm_handbook_index import Index, about, words
+from voice_kit.think.llm_handbook_index import Index, words
 from voice_kit.types import Message, Stops
 
 FOLDER = Path(__file__).parent / "handbook"
 SMALL_TALK = FOLDER / "talk.md"
 
-SURE = 0.46
+SURE = 0.48
 """A question nearer than this to a known way to ask is answered."""
 
 POINTING = {"it", "its", "that", "this", "they", "them", "these", "those"}
@@ -38,7 +38,7 @@ class Entry:
     title: str
     area: str
     asks: tuple[str, ...]
-    """Ways to ask for it, beside its title."""
+    """Ways to ask for it, beside its title. Without any it is found only by its title in code."""
     paragraphs: tuple[str, ...]
     """The answer, then what is told to those who want to know more."""
     see: tuple[str, ...]
@@ -67,8 +67,8 @@ class Handbook:
         if len(pages) == 1:
             raise MissingEngineError("The handbook", fix=f"write pages (*.md) into {folder}")
         self._entries = {entry.title: entry for page in pages for entry in read_page(page)}
-        self._titles = list(self._entries)
-        entries = self._entries.values()
+        entries = [entry for entry in self._entries.values() if entry.asks]
+        self._titles = [entry.title for entry in entries]
         self._index = Index(
             [(entry.title, *entry.asks) for entry in entries],
             [" ".join(entry.paragraphs) for entry in entries],
@@ -87,15 +87,11 @@ class Handbook:
             return self._entries["Hello"].paragraphs[0]
         question, before = messages[asked[-1]].content, messages[: asked[-1]]
         entry = self.look_up(question)
-        if entry is None and POINTING.intersection(words(question)):
-            return self._about_the_topic(question, before)
-        if entry is None:
-            return self._unknown(before)
-        if entry.title == "Again":
+        if entry and entry.title == "Again":
             return self._again(before)
-        if entry.title == "More":
+        if entry and entry.title == "More":
             return self._more(before)
-        return entry.paragraphs[0]
+        return self._entry_or_topic(entry, question, before)
 
     def look_up(self, question: str) -> Entry | None:
         """The entry that answers a question, or None when the handbook has none."""
@@ -103,7 +99,9 @@ class Handbook:
             return None
         nearness = self._index.nearness(question)
         nearest = int(nearness.argmax())
-        return self._entries[self._titles[nearest]] if nearness[nearest] >= SURE else None
+        title = self._titles[nearest]
+        known = nearness[nearest] >= SURE and title != "Unknown"
+        return self._entries[title] if known else None
 
     def _unknown(self, before: Sequence[Message]) -> str:
         """That there is no such entry; in other words when it was said just before."""
@@ -137,15 +135,17 @@ class Handbook:
                 return text
         return self._entries["That is all"].paragraphs[0]
 
-    def _about_the_topic(self, question: str, before: Sequence[Message]) -> str:
-        """The answer to “how long is it?”, where “it” is what was told last."""
+    def _entry_or_topic(self, entry: Entry | None, question: str, before: Sequence[Message]) -> str:
+        """The entry's answer, unless “how long is it?” asks about what was told last."""
+        said = words(question)
         topic = self._topic(before)
-        if topic is None or not self._index.knows_the_words(question):
-            return self._unknown(before)
-        entry = self.look_up(f"{topic[0].title} {' '.join(about(words(question)))}")
-        if entry is None or entry == topic[0]:
-            return self._more(before)
-        return entry.paragraphs[0]
+        pointing = POINTING.intersection(said[-1:] if entry else said)
+        if topic and pointing and self._index.knows_the_words(question):
+            nearest = self.look_up(f"{topic[0].title} {question}")
+            if nearest == topic[0]:
+                return self._more(before)
+            entry = nearest or entry
+        return entry.paragraphs[0] if entry else self._unknown(before)
 
     def _topic(self, before: Sequence[Message]) -> tuple[Entry, int] | None:
         """The entry told last and which of its paragraphs, small talk apart."""
