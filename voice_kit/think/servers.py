@@ -119,7 +119,7 @@ class _NotOurs(logging.Filter):
 
 
 _LOGGERS = (
-    "httpx httpx2 openai openai._base_client openai._legacy_response openai._response "
+    "LiteLLM httpx httpx2 openai openai._base_client openai._legacy_response openai._response "
     + " ".join(
         f"{core}.{part}"
         for core in ("httpcore", "httpcore2")

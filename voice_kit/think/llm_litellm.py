@@ -1,0 +1,149 @@
+"""Language models of a hundred providers, through LiteLLM."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError
+from voice_kit.think.servers import quiet, quietly
+from voice_kit.think.spoken import only_spoken
+from voice_kit.types import Message, Stops
+
+
+class LiteLLM:
+    """A model of any provider that LiteLLM knows, answering token by token.
+
+    `model` is "provider/model", as in "litellm:anthropic/claude-haiku" or "litellm:gemini/…"; the
+    provider's key is taken from the environment variable that LiteLLM names, or from `api_key`.
+    `api_base` is the address of a server of your own. `options` are more of what
+    `litellm.acompletion` takes, such as `{"temperature": 0}`. Loading takes some seconds.
+    """
+
+    stops: Stops = "async"
+
+    def __init__(
+        self,
+        model: str = "",
+        *,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        _need_package()
+        if not model:
+            raise MissingEngineError("litellm", fix="name a model, as in “litellm:PROVIDER/MODEL”")
+        self.name = f"litellm:{model}"
+        self._litellm = _loaded()
+        self._litellm.suppress_debug_info = True  # else each error prints a banner
+        with quiet():
+            self._check(model, own_server=bool(api_base), own_key=bool(api_key))
+        given = {"api_base": api_base, "api_key": api_key}
+        self._call = {
+            "model": model,
+            "stream": True,
+            "max_retries": 0,  # a retry inside a turn only adds to the silence
+            "num_retries": 0,
+            **{name: value for name, value in given.items() if value},
+            **(options or {}),
+        }
+
+    @classmethod
+    def here(cls, model: str = "") -> str:
+        """The model given: there is none that LiteLLM could take unasked."""
+        _need_package()
+        if not model:
+            raise MissingEngineError("litellm", fix="name a model, as in “litellm:PROVIDER/MODEL”")
+        return model
+
+    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """The answer, token by token. Closing it closes the request."""
+        return only_spoken(quietly(self._tokens(messages)))
+
+    async def _tokens(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        said = [{"role": message.role, "content": message.content} for message in messages]
+        answered = False
+        try:
+            answer: Any = await self._litellm.acompletion(messages=said, **self._call)
+            async with aclosing(answer):
+                async for chunk in answer:
+                    for choice in chunk.choices[:1]:
+                        if choice.delta.content:
+                            answered = True
+                            yield choice.delta.content
+                        answered = answered or bool(getattr(choice.delta, "reasoning_content", ""))
+        except Exception as error:  # LiteLLM lets errors of its providers' libraries through
+            raise self._problem(error, answered) from error
+        if not answered:  # LiteLLM ends what it cannot read as if it were an empty answer
+            raise EngineFailedError(
+                self.name, "there was no answer in what came back", fix="check the model's name"
+            )
+
+    def _check(self, model: str, *, own_server: bool, own_key: bool) -> None:
+        try:
+            self._litellm.get_llm_provider(model)
+        except Exception as error:
+            raise MissingEngineError(
+                self.name,
+                fix="“litellm:PROVIDER/MODEL” from https://docs.litellm.ai/docs/providers",
+            ) from error
+        if not (own_server or own_key):
+            missing = self._litellm.validate_environment(model)["missing_keys"]
+            if keys := [name for name in missing if name.endswith(("_KEY", "_TOKEN"))]:
+                raise MissingEngineError(self.name, fix=f"set {' and '.join(keys)}")
+
+    def _problem(self, error: Exception, answered: bool) -> VoiceKitError:
+        import openai  # the family that LiteLLM's errors belong to
+
+        match error:
+            case _ if answered:
+                return EngineFailedError(self.name, "the answer broke off", fix="ask again")
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                return MissingEngineError(self.name, fix="a valid key of the provider")
+            case openai.NotFoundError():
+                return MissingEngineError(self.name, fix="a model that the provider has")
+            case openai.RateLimitError():
+                return EngineFailedError(
+                    self.name, "its limit is used up", fix="wait a little, or check your plan there"
+                )
+            case openai.APIConnectionError() | openai.InternalServerError():
+                return EngineFailedError(
+                    self.name,
+                    "the provider could not be reached, or is in trouble",
+                    fix="check the network and the api_base",
+                )
+            case openai.APIStatusError():
+                return EngineFailedError(
+                    self.name,
+                    f"the provider refused ({error.status_code})",
+                    fix="check the model and the options",
+                )
+        return EngineFailedError(self.name, "it could not answer", fix="ask again")
+
+
+def _loaded() -> Any:
+    with quiet(), _contained():
+        return import_module("litellm")
+
+
+@contextmanager
+def _contained() -> Iterator[None]:
+    """Load LiteLLM without its look on the internet for prices, and without the .env file that it
+    would put into the environment."""
+    names = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_MODE")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _need_package() -> None:
+    if find_spec("litellm") is None:
+        raise MissingEngineError("LiteLLM", fix="pip install 'voice-kit[litellm]'")
