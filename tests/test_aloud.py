@@ -106,15 +106,17 @@ def test_ordinary_prose_is_left_alone(prose, language):
 
 
 PROSE = st.lists(
-    st.from_regex(r"[A-Za-zà-öø-ÿ’]{1,9}[,;:]?", fullmatch=True), min_size=1, max_size=12
+    st.text("abcdefgXYZàéîöüÿß’", min_size=1, max_size=9), min_size=1, max_size=12
 ).map(" ".join)
 
 
+@settings(deadline=None)
 @given(PROSE, st.sampled_from(".!?…"))
 def test_prose_of_any_words_is_left_alone(prose, end):
     assert aloud(prose + end) == prose + end
 
 
+@settings(deadline=None)
 @given(
     st.text("abcZé ,;!?'’\"“”«»„()¿¡…–—.-", min_size=1, max_size=30), st.sampled_from(["en", "ja"])
 )
@@ -147,7 +149,7 @@ WILD = st.text(st.sampled_from(SIGNS) | st.characters(), max_size=60) | st.lists
 ).map("".join)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(WILD, st.sampled_from(["en", "fr", "it", "es", "de", "ja"]))
 def test_saying_it_twice_changes_nothing(text, language):
     said = aloud(text, language)
