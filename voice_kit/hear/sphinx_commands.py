@@ -9,6 +9,11 @@ from pathlib import Path
 from voice_kit.errors import SettingsError
 
 KIT = Path(__file__).with_name("commands.jsgf")
+_ASIDES = (
+    r"/\*.*?\*/|//[^\n]*",  # comments
+    r"#JSGF[^;]*;|\b(grammar|import)\b[^;]*;",
+    r"<[^>]*>\s*=?|\bpublic\b|\{[^}]*\}|/[\d.]+/",  # rules, tags, weights
+)
 
 
 def grammar_of(commands: Sequence[str] | str | Path) -> str:
@@ -27,19 +32,15 @@ def grammar_of(commands: Sequence[str] | str | Path) -> str:
     kit = KIT.read_text(encoding="utf-8")
     if not commands:
         return kit
-    spoken = " | ".join(f"({_spoken(phrase)})" for phrase in commands)
-    return kit.replace("<command> | <question>;", "<command> | <question> | <yours>;") + (
-        f"<yours> = {spoken} ;\n"
-    )
+    yours = " | ".join(f"({_spoken(phrase)})" for phrase in commands)
+    return kit.replace("<question>;", "<question> | <yours>;", 1) + f"<yours> = {yours} ;\n"
 
 
 def words_of(grammar: str) -> list[str]:
     """Every word that a JSGF grammar lets one say."""
-    rules = re.sub(
-        r"/\*.*?\*/|//[^\n]*|#JSGF[^;]*;|\b(grammar|import)\b[^;]*;", " ", grammar, flags=re.S
-    )
-    rules = re.sub(r"<[^>]*>\s*=?|\{[^}]*\}|/[\d.]+/|\bpublic\b", " ", rules)
-    return sorted({word for word in re.findall(r"[^\s|()\[\]*+;=\"]+", rules)})
+    for aside in _ASIDES:
+        grammar = re.sub(aside, " ", grammar, flags=re.DOTALL)
+    return sorted(set(re.findall(r"[^\s|()\[\]*+;=\"]+", grammar)))
 
 
 def _spoken(phrase: str) -> str:

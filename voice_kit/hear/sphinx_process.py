@@ -65,9 +65,7 @@ class Worker:
                 f"PocketSphinx cannot pronounce {' or '.join(f'“{word}”' for word in missing)}. "
                 "Say it in other words in [options.sphinx] commands, or add it to pronunciations."
             )
-        if "missing" not in answer and answer.get("problem", "").startswith(
-            ("ModuleNot", "Import")
-        ):
+        if answer.get("problem", "").startswith(("ModuleNotFound", "Import", "OSError")):
             raise EngineFailedError("sphinx", "pocketsphinx cannot be loaded", fix=REINSTALL)
         if "problem" in answer:
             raise SettingsError(

@@ -21,8 +21,8 @@ INAUDIBLE = 1e-3
 """A sound whose loudest sample is below this, −60 dBFS, is silence."""
 PATIENCE = 0.5
 """Seconds in which a call that was aborted has to end before its process is killed."""
-TUNING = {"maxhmmpf": 3000, "maxwpf": 10}
-"""A narrower search: a quarter faster, and short sentences lose nothing by it."""
+TUNING = {"maxhmmpf": 3000, "maxwpf": 10, "fwdflat": False}
+"""A narrower search in one pass: a third faster, and one word in fifty is lost by it."""
 
 
 class PocketSphinx:
