@@ -248,6 +248,7 @@ def test_a_server_that_hangs_is_given_up_in_time():
         hear(server, timeout=0.2)
 
 
+@pytest.mark.timeout(30)
 def test_a_server_that_never_stops_answering_is_given_up_in_time():
     """Each byte comes soon enough; the whole never does."""
 

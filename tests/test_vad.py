@@ -180,9 +180,12 @@ def test_one_broken_sample_does_not_deafen_for_good(vad, poison):
     sound = voice(2)
     broken = sound.samples.copy()
     broken[1000] = poison
-    heard = probabilities(vad, Audio(broken, RATE))
+    stream = Detection(vad)
+    heard = np.array([stream.probability(frame) for frame in in_frames(Audio(broken, RATE))])
     assert np.isfinite(heard).all()
-    np.testing.assert_allclose(heard[-20:], probabilities(vad, sound)[-20:], atol=0.35)
+    np.testing.assert_allclose(
+        heard[-20:], probabilities(vad, sound)[len(heard) - 20 : len(heard)], atol=0.35
+    )
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
