@@ -67,6 +67,12 @@ def test_sound_that_brings_no_text_belongs_to_the_piece_before():
     assert heard_text(stream, 2) == "one two"
 
 
+def test_words_may_end_in_sound_that_comes_later():
+    stream = [spoken("one two", 1, ("one", 0, 1), ("two", 1, 3)), spoken("", 2)]
+    assert heard_text(stream, 1.9) == "one"
+    assert heard_text(stream, 2.1) == "one two"
+
+
 def test_text_that_brings_no_sound_belongs_to_the_piece_before():
     stream = [spoken("one two ", 4), spoken("three four", 0)]
     assert heard_text(stream, 2) == "one two"

@@ -139,14 +139,21 @@ def _grouped(speeches: Iterable[Speech]) -> list[list[Speech]]:
 def _heard_of(group: Sequence[Speech], seconds: float) -> str:
     text = "".join(piece.text for piece in group)
     length = sum(piece.audio.seconds for piece in group)
-    first = group[0]
-    if len(group) == 1 and first.words:
-        return _up_to(text, first.words, seconds)
+    if words := _words_of(group):
+        return _up_to(text, words, seconds)
     if seconds >= length:
         return text if seconds > 0 else ""
     reached = len(text) * max(0.0, seconds) / length
     ends = [sign.end() for sign in _SIGN.finditer(text) if sum(sign.span()) / 2 < reached]
     return text[: ends[-1]] if ends else ""
+
+
+def _words_of(group: Iterable[Speech]) -> list[Word]:
+    words, at = [], 0.0
+    for piece in group:
+        words += [Word(word.text, at + word.start, at + word.end) for word in piece.words]
+        at += piece.audio.seconds
+    return words
 
 
 def _up_to(text: str, words: Sequence[Word], seconds: float) -> str:
