@@ -159,7 +159,7 @@ async def _drain(lines: AsyncIterator[str]) -> None:
 
 def _server(base_url: str | None, api_key: str | None) -> tuple[str, str]:
     if find_spec("openai") is None:
-        raise MissingEngineError("The OpenAI client", fix="pip install openai")
+        raise MissingEngineError("The OpenAI client", fix="pip install 'voice-kit[openai]'")
     url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).strip().rstrip("/")
     try:
         parts = urlsplit(url)
