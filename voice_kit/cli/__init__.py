@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from voice_kit import __version__
-from voice_kit.cli import bricks, room, whole
+from voice_kit.cli import answering, hearing, room, whole
 from voice_kit.cli.options import put
 from voice_kit.errors import VoiceKitError
 
@@ -40,7 +40,7 @@ def _root(
     pass
 
 
-for module in (room, bricks, whole):
+for module in (whole, hearing, answering, room):
     module.add_to(app)
 
 

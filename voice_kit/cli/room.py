@@ -109,7 +109,7 @@ def voices(
             table.add_row(f"{voice.engine}:{voice.name}", voice.language, voice.gender, here)
         console.print(table)
     if hear:
-        from voice_kit.cli.bricks import say
+        from voice_kit.cli.answering import say
 
         for voice in filter(lambda voice: voice.here, found):
             say(f"I am {voice.name}.", tts=f"{voice.engine}:{voice.name}")

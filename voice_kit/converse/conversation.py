@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from voice_kit.audio.protocols import Speaker
+from voice_kit.converse.desk import Desk
 from voice_kit.converse.floor import Floor
 from voice_kit.converse.line import Engines
 from voice_kit.converse.steps import as_failure, call
-from voice_kit.converse.turn import Desk
 from voice_kit.hear.ears import FRAME_SECONDS, Ears
 from voice_kit.settings import Settings
 from voice_kit.think.history import History

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from voice_kit.converse.turn import Desk, Turn
+from voice_kit.converse.desk import Desk
+from voice_kit.converse.turn import Turn
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
 from voice_kit.settings import Settings

@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any
 
-from voice_kit.audio.protocols import Playback, Speaker
-from voice_kit.converse.line import Engines, Line
+from voice_kit.audio.protocols import Playback
+from voice_kit.converse.desk import Desk
 from voice_kit.converse.steps import StageFailedError, call, stream
 from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
-from voice_kit.speak.aloud import aloud
+from voice_kit.speak.aloud import Aloud
 from voice_kit.speak.apologies import apology
 from voice_kit.speak.split import Sentences
 from voice_kit.speak.words import heard_text
-from voice_kit.think.history import History
 from voice_kit.types import (
     Abandoned,
     Audio,
-    EngineChanged,
-    Event,
     Failed,
     FirstToken,
     GateOpened,
@@ -35,29 +30,6 @@ from voice_kit.types import (
     Transcript,
     TurnFinished,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every turn of a conversation works with."""
-
-    engines: Engines
-    speaker: Speaker
-    history: History
-    notify: Callable[[Event], None]
-    now: Callable[[], float]
-    """Seconds since the microphone opened."""
-
-    async def replace(self, turn: int, failure: StageFailedError) -> bool:
-        """Tell of the failure and let the next engine take over; whether there was one."""
-        line: Line[Any] = getattr(self.engines, failure.stage)
-        engine = str(getattr(failure.engine, "name", type(failure.engine).__name__))
-        why = str(failure.cause)
-        self.notify(Failed(turn, self.now(), failure.stage, engine, why))
-        replaced = await line.replace(failure)
-        if replaced:
-            self.notify(EngineChanged(self.now(), line.stage, line.name, why))
-        return replaced
 
 
 class Turn:
@@ -100,6 +72,7 @@ class Turn:
         self.spoken: list[Speech] = []
         self.playback: Playback | None = None
         self.paused = False
+        self.speakable = Aloud(settings.language)
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -194,7 +167,7 @@ class Turn:
 
     async def _say(self, sentence: str) -> None:
         """Synthesise a sentence and give it to the loudspeaker once the gate is open."""
-        text = aloud(sentence, self.settings.language)
+        text = self.speakable.sentence(sentence)
         if not text:
             return
         self.desk.notify(SentenceReady(self.number, self.desk.now(), text))

@@ -1,4 +1,4 @@
-"""One command for each brick: listen, record, vad, transcribe, ask, say."""
+"""The bricks that hear: listen, record, vad, transcribe."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import json
 import time
 from collections.abc import AsyncIterable
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from voice_kit.audio.files import Recording, read, write
+from voice_kit.audio.files import Recording, read
 from voice_kit.audio.microphone import FileMicrophone, Microphone
 from voice_kit.cli import options, running
 from voice_kit.cli.options import console, notes, put
-from voice_kit.errors import AudioError, VoiceKitError
+from voice_kit.errors import VoiceKitError
 from voice_kit.hear.detection import Detection
 from voice_kit.hear.ears import Ears
-from voice_kit.speak.aloud import aloud
-from voice_kit.types import RATE, Audio, Message, Misfire, Samples, SpeechStarted, TurnEnded
+from voice_kit.types import RATE, Audio, Misfire, Samples, SpeechStarted, TurnEnded
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sounds of any format.")]
 Seconds = Annotated[float | None, typer.Option(help="Stop after so many seconds.")]
@@ -32,7 +30,7 @@ DeviceName = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (listen, record, vad, transcribe, ask, say):
+    for command in (listen, record, vad, transcribe):
         app.command(rich_help_panel="Bricks")(command)
 
 
@@ -200,99 +198,3 @@ def _for_each(files: list[Path], work: Any, show: Any, json_: bool) -> None:
                 notes.print(str(error), markup=False)
     if failed:
         raise typer.Exit(1)
-
-
-def ask(
-    text: Annotated[str, typer.Argument(help="The question.")],
-    llm: options.Llm = None,
-    language: options.Language = None,
-    change: options.Set = None,
-    json_: options.Json = False,
-) -> None:
-    """Ask the language model, and read its answer as it comes.
-
-    Example: voice-kit ask "What is barge-in?"
-    """
-    settings = options.settings_from(change, llm=llm, language=language)
-    engine = running.engine("llm", settings)
-    prompt = [Message("system", settings.persona), Message("user", text)]
-
-    async def answer() -> tuple[str, float | None]:
-        tokens, first = [], None
-        async for token, after in running.each("llm", engine, lambda: engine.reply(prompt)):
-            first = after if first is None else first
-            tokens.append(token)
-            if not json_:
-                console.print(token, end="", markup=False, soft_wrap=True)
-        return "".join(tokens), first
-
-    words, first = running.wait_for(answer())
-    if json_:
-        rounded = None if first is None else round(first, 4)
-        put(json.dumps({"text": words, "engine": engine.name, "first_token_s": rounded}))
-    else:
-        console.print()
-        notes.print(f"({engine.name}, first word after {(first or 0) * 1000:.0f} ms)", style="dim")
-
-
-def say(
-    text: Annotated[str, typer.Argument(help="What to say.")],
-    out: Annotated[Path | None, typer.Option(help="Write a WAV file instead of playing.")] = None,
-    tts: options.Tts = None,
-    language: options.Language = None,
-    device: options.Device = None,
-    change: options.Set = None,
-    json_: options.Json = False,
-) -> None:
-    """Say a text aloud, or into a file.
-
-    Example: voice-kit say "Good morning." --tts espeak --out morning.wav
-    """
-    from voice_kit.audio.speaker import SoundCardSpeaker
-    from voice_kit.speak.split import sentences
-
-    settings = options.settings_from(change, tts=tts, language=language, device=device)
-    engine = running.engine("tts", settings)
-    parts = [aloud(part, settings.language) for part in sentences([text], settings.language)]
-
-    async def speak() -> tuple[list[Audio], float]:
-        sounds: list[Audio] = []
-        first = 0.0
-        began = time.perf_counter()
-        playback = None if out else SoundCardSpeaker().open(lambda _: None)
-        for part in filter(None, parts):
-            async for speech, _ in running.each("tts", engine, partial(engine.speak, part)):
-                first = first or time.perf_counter() - began
-                sounds.append(speech.audio)
-                if playback:
-                    playback.play(speech.audio)
-        if playback:
-            await playback.finished()
-        return sounds, first
-
-    sounds, first = running.wait_for(speak())
-    if not sounds:
-        raise AudioError("There is nothing to say in that text. Give it some words.")
-    whole = _joined(sounds)
-    if out:
-        write(out, whole)
-    result = {
-        "file": str(out) if out else None,
-        "seconds": round(whole.seconds, 3),
-        "engine": engine.name,
-        "first_sound_s": round(first, 4),
-    }
-    if json_:
-        put(json.dumps(result))
-    else:
-        place = str(out) if out else "spoken"
-        notes.print(f"{place}: {whole.seconds:.1f} s by {engine.name}", style="dim", markup=False)
-
-
-def _joined(sounds: list[Audio]) -> Audio:
-    import numpy as np
-
-    from voice_kit.audio.convert import convert
-
-    rate = sounds[0].rate
-    return Audio(np.concatenate([convert(sound, rate).samples for sound in sounds]), rate)

@@ -1,0 +1,36 @@
+"""What every turn of a conversation works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from voice_kit.audio.protocols import Speaker
+from voice_kit.converse.line import Engines, Line
+from voice_kit.converse.steps import StageFailedError
+from voice_kit.think.history import History
+from voice_kit.types import EngineChanged, Event, Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Engines, loudspeaker, memory, clock, and whoever watches."""
+
+    engines: Engines
+    speaker: Speaker
+    history: History
+    notify: Callable[[Event], None]
+    now: Callable[[], float]
+    """Seconds since the microphone opened."""
+
+    async def replace(self, turn: int, failure: StageFailedError) -> bool:
+        """Tell of the failure and let the next engine take over; whether there was one."""
+        line: Line[Any] = getattr(self.engines, failure.stage)
+        engine = str(getattr(failure.engine, "name", type(failure.engine).__name__))
+        why = str(failure.cause)
+        self.notify(Failed(turn, self.now(), failure.stage, engine, why))
+        replaced = await line.replace(failure)
+        if replaced:
+            self.notify(EngineChanged(self.now(), line.stage, line.name, why))
+        return replaced
