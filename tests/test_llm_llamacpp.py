@@ -138,10 +138,13 @@ def test_without_a_model_the_folder_for_one_is_named(tmp_path, monkeypatch):
         LlamaCpp(model="nosuch")
 
 
-def test_the_eyes_of_a_model_are_no_model(folder, tmp_path):
-    (tmp_path / "mmproj-f16.gguf").touch()
+def test_the_eyes_of_a_model_and_a_half_loaded_file_are_no_model(folder, tmp_path):
+    (tmp_path / "mmproj-f16.gguf").write_bytes((folder / "tiny.gguf").read_bytes())
+    (tmp_path / "all-zero.gguf").write_bytes(bytes(1000))
     with pytest.raises(MissingEngineError):
         LlamaCpp.here(path=str(tmp_path))
+    (tmp_path / "zoo.gguf").write_bytes((folder / "tiny.gguf").read_bytes())
+    assert LlamaCpp.here(path=str(tmp_path)) == "zoo"
 
 
 @pytest.mark.parametrize("cut", ["empty", "text", "half"])
@@ -150,7 +153,7 @@ def test_a_broken_file_is_one_sentence(folder, tmp_path, cut, capfd):
     content = {"empty": b"", "text": b"hello" * 1000, "half": whole[: len(whole) // 2]}[cut]
     (tmp_path / "bad.gguf").write_bytes(content)
     with pytest.raises(MissingEngineError, match=r"bad\.gguf is broken"):
-        LlamaCpp(path=str(tmp_path))
+        LlamaCpp(model="bad", path=str(tmp_path))
     assert capfd.readouterr() == ("", "")
 
 

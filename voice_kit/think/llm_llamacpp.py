@@ -97,7 +97,7 @@ def _folder(path: str | None) -> Path:
 def _find(model: str, folder: Path) -> Path:
     if not model:
         # A model in several files is loaded by its first.
-        files = sorted(file for file in folder.glob("*.gguf") if not file.name.startswith("mmproj"))
+        files = sorted(file for file in folder.glob("*.gguf") if _is_model(file))
         if files:
             return files[0]
         raise MissingEngineError("A GGUF model", fix=f"put a chat model's .gguf file into {folder}")
@@ -107,6 +107,12 @@ def _find(model: str, folder: Path) -> Path:
     raise MissingEngineError(
         f"llamacpp:{model}", fix=f"the path of a .gguf file, or the name of one in {folder}"
     )
+
+
+def _is_model(file: Path) -> bool:
+    """Whether it is a GGUF file, and not the part of a model that only sees."""
+    with file.open("rb") as content:
+        return content.read(4) == b"GGUF" and not file.name.startswith("mmproj")
 
 
 def _put_on(params: Any, device: str, name: str) -> None:
