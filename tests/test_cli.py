@@ -192,15 +192,8 @@ def test_typed_lines_are_answered_where_there_is_no_microphone():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles only")
 def test_ctrl_c_ends_the_demo_at_once_and_leaves_nothing_behind(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "voice_kit.cli",
-        "demo",
-        "--json",
-        "--out",
-        str(tmp_path / "d"),
-    ]
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "voice_kit.cli", "demo", "--json", "--out", str(out)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as child:

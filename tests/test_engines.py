@@ -15,10 +15,9 @@ from voice_kit.settings import Settings
 def test_every_built_in_engine_can_be_looked_up_without_its_library():
     found = [engine_class(stage, name) for stage in STAGES for name in BUILT_IN[stage]]
     assert len(found) >= 15
-    stoppable = [
-        cls for cls in found if cls not in map(partial(engine_class, "vad"), BUILT_IN["vad"])
-    ]
-    assert all(cls.stops in ("async", "steps", "never") for cls in stoppable)
+    detectors, others = found[: len(BUILT_IN["vad"])], found[len(BUILT_IN["vad"]) :]
+    assert all(cls.direct for cls in detectors)
+    assert all(cls.stops in ("async", "steps", "never") for cls in others)
 
 
 def test_an_unknown_engine_is_named_with_those_that_are_known():
