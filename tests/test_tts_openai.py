@@ -26,7 +26,7 @@ def cut(*sizes):
 
 
 def engine(url, **options):
-    return OpenAISpeech("tts-1", base_url=url, **options)
+    return OpenAISpeech("nova", model_id="tts-1", base_url=url, **options)
 
 
 async def said(speech, text=TEXT):
@@ -81,7 +81,7 @@ def test_it_asks_as_openais_own_client_does(require):
 
     async def scene():
         async with serving(chunks(PCM)) as server:
-            await said(engine(server.url, voice="nova", speed=1.25, api_key="k"))
+            await said(engine(server.url, speed=1.25, api_key="k"))
             async with openai.AsyncOpenAI(base_url=server.url, api_key="k") as client:
                 await client.audio.speech.create(
                     model="tts-1", voice="nova", input=TEXT, response_format="pcm", speed=1.25
@@ -194,4 +194,4 @@ def test_a_server_in_the_room_needs_no_key_and_openai_does(monkeypatch):
     assert not any(voice.here for voice in OpenAISpeech.voices())
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     assert all(voice.here for voice in OpenAISpeech.voices())
-    assert OpenAISpeech().name == "openai:gpt-4o-mini-tts"
+    assert OpenAISpeech().name == "openai:alloy"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import numpy as np
 
 from voice_kit.errors import (
@@ -18,6 +17,9 @@ from voice_kit.errors import (
     VoiceKitError,
 )
 from voice_kit.types import Audio, Samples
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT = 5.0
 """Seconds for a server to take a connection."""
@@ -53,6 +55,8 @@ class Server:
 
         Raises `VoiceKitError`, which never repeats what the server or the request says.
         """
+        import httpx
+
         try:
             client = await self._client()
             async with client.stream("POST", self._url + path, json=body) as response:
@@ -72,6 +76,8 @@ class Server:
         return EngineFailedError(self._engine, problem, fix=fix)
 
     async def _client(self) -> httpx.AsyncClient:
+        import httpx
+
         loop = asyncio.get_running_loop()
         if loop not in self._kept:
             for ended in [other for other in self._kept if other.is_closed()]:
@@ -92,6 +98,8 @@ class Server:
         return self.failed(problem, fix)
 
     def _broke(self, error: httpx.HTTPError) -> VoiceKitError:
+        import httpx
+
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
             fix = f"start the server at {self._url}, or set another base_url"
             return MissingEngineError(self._engine, fix=fix)

@@ -116,7 +116,8 @@ class Kokoro:
     def here(cls, model: str = "", *, language: str = "en", path: str = "") -> str:
         """The best voice of this language whose files are here, with the weights."""
         refuse_without_package()
-        once = f"kokoro:{first_voice(language, {})} once with a network (it downloads 330 MB)"
+        spec = f"kokoro:{model or first_voice(language, {})}"
+        once = f"voice-kit say Hello --tts {spec}, once with a network (it fetches 330 MB)"
         if not weights_in(folder(path)):
             raise MissingEngineError("kokoro", fix=once)
         files = voice_files(path)

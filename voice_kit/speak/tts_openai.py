@@ -19,7 +19,7 @@ VOICES = tuple(
 
 
 class OpenAISpeech:
-    """Speaks with a model of an OpenAI-compatible server, from its first sample on.
+    """Speaks with a voice of an OpenAI-compatible server, from its first sample on.
 
     `base_url` defaults to OPENAI_BASE_URL, then to OpenAI; `api_key` to OPENAI_API_KEY, and a
     server in the same room needs none. `rate` is what the server's plain samples have, in Hz.
@@ -32,9 +32,9 @@ class OpenAISpeech:
 
     def __init__(
         self,
-        model: str = "gpt-4o-mini-tts",
+        model: str = "alloy",
         *,
-        voice: str = "alloy",
+        model_id: str = "gpt-4o-mini-tts",
         speed: float = 1.0,
         base_url: str | None = None,
         api_key: str | None = None,
@@ -45,7 +45,7 @@ class OpenAISpeech:
         self.name = f"openai:{model}"
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._server = Server(self.name, url, headers, timeout)
-        self._body = {"model": model, "voice": voice, "response_format": "pcm"}
+        self._body = {"model": model_id, "voice": model, "response_format": "pcm"}
         self._more = {} if speed == 1 else {"speed": speed}
         self._pace = Unrolling.PACE * speed
         self._rate = rate
