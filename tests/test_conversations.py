@@ -5,7 +5,10 @@ import asyncio
 import pytest
 from scenes import Scene
 
+from voice_kit.audio.no_speaker import NoSpeaker
+from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.line import Engines
+from voice_kit.converse.virtual import run
 from voice_kit.settings import Settings
 from voice_kit.types import (
     Abandoned,
@@ -363,3 +366,21 @@ def test_the_same_sound_gives_the_same_events_every_time():
     first, again = play(), play()
     assert len(first) > 100
     assert [repr(event) for event in first] == [repr(event) for event in again]
+
+
+def test_who_reads_is_answered_without_waiting_for_silent_sound():
+    async def typing():
+        events = []
+        async with Conversation(
+            scripted(Script(), {"hello": "One two three four five six."}),
+            NoSpeaker(),
+            observers=[events.append],
+        ) as talk:
+            talk.type("hello")
+            await talk.idle()
+        return asyncio.get_running_loop().time(), events
+
+    seconds, events = run(typing(), fast=True)
+    assert seconds < 0.3  # six words would last 1.5 s
+    (finished,) = [event for event in events if isinstance(event, TurnFinished)]
+    assert finished.said_heard == "One two three four five six."

@@ -16,6 +16,7 @@ from voice_kit.hear.detection import probabilities
 from voice_kit.hear.ears import listen
 from voice_kit.hear.protocols import Transcriber, VoiceDetector
 from voice_kit.settings import Settings
+from voice_kit.think.ollama_models import pull_in_terminal
 from voice_kit.types import Audio, Transcript, TurnEnded
 
 T = TypeVar("T")
@@ -25,7 +26,12 @@ LONG = 30.0
 
 def engine(stage: Stage, settings: Settings) -> Any:
     """The engine that the settings ask for, loaded."""
-    return make(stage, choose(stage, settings).spec, settings)
+    return make(stage, choose(stage, settings).spec, may_pull(settings))
+
+
+def may_pull(settings: Settings) -> Settings:
+    """The same settings, with which Ollama asks at the terminal whether to fetch a model."""
+    return settings.changed({"options.ollama.pull": pull_in_terminal})
 
 
 def wait_for(work: Any) -> Any:

@@ -12,8 +12,9 @@ import typer
 
 from voice_kit.audio.files import read
 from voice_kit.audio.microphone import Microphone
+from voice_kit.audio.no_speaker import NoSpeaker
 from voice_kit.audio.protocols import Speaker
-from voice_kit.audio.speaker import SilentSpeaker, SoundCardSpeaker
+from voice_kit.audio.speaker import SoundCardSpeaker
 from voice_kit.cli import options, running
 from voice_kit.cli.options import console, notes, put
 from voice_kit.converse.conversation import Conversation
@@ -104,7 +105,7 @@ def talk(
     speaker: Speaker | None = _sound_card()
     if speaker is None:
         notes.print("No loudspeaker here: you will read the answers.")
-    running.wait_for(_talk(engines, settings, speaker or SilentSpeaker(), microphone, typed=typed))
+    running.wait_for(_talk(engines, settings, speaker or NoSpeaker(), microphone, typed=typed))
 
 
 async def _talk(
@@ -157,7 +158,7 @@ def export(
 
 
 def _engines(settings: Settings, *, say: bool) -> Engines:
-    engines = load_engines(settings)
+    engines = load_engines(running.may_pull(settings))
     if say:
         for choice in engines.choices:
             notes.print(str(choice), style="dim", markup=False)
