@@ -71,6 +71,7 @@ class Listener:
 
     def learn(self, grammar: str, words: list[str]) -> list[str]:
         """Take these commands, or say which of their words have no pronunciation."""
+        self._decoder.parse_jsgf(grammar)  # or a broken grammar's signs would pass for words
         missing = sorted(word for word in set(words) if self._decoder.lookup_word(word) is None)
         if not missing:
             self._decoder.add_jsgf_string(GRAMMAR, grammar)
