@@ -82,6 +82,13 @@ def test_an_option_that_an_engine_does_not_have_is_named_with_those_it_has():
         make("tts", "espeak", settings)
 
 
+def test_an_engine_that_hears_thinks_and_speaks_is_given_each_stage_its_own_options():
+    options = {"openai": {"base_url": "http://127.0.0.1:9/v1", "model_id": "tts-9"}}
+    settings = Settings().changed({"options": options})
+    assert make("tts", "openai:nova", settings).name.startswith("openai")
+    assert make("stt", "openai:any", settings).name.startswith("openai")
+
+
 def test_an_option_reaches_its_engine():
     usual = make("tts", "espeak", Settings())
     fast = make("tts", "espeak", Settings().changed({"options": {"espeak": {"speed": 2.0}}}))

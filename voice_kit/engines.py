@@ -178,12 +178,20 @@ def arguments(
     given |= {"model": model} if model else {}
     accepted = inspect.signature(call).parameters
     if inspect.isclass(call):
+        known = set(accepted) | _options_elsewhere(name)
         for option in options:
-            if option not in accepted:
+            if option not in known:
                 raise SettingsError(
                     f"{name} has no option “{option}”. Its options are: {', '.join(accepted)}."
                 )
     return {key: value for key, value in (given | options).items() if key in accepted}
+
+
+def _options_elsewhere(name: str) -> set[str]:
+    """What engines of this name take in any stage: “openai” hears, thinks and speaks."""
+    stages = [stage for stage in STAGES if name in BUILT_IN[stage]]
+    classes = [engine_class(stage, name) for stage in stages]
+    return {option for cls in classes for option in inspect.signature(cls).parameters}
 
 
 @cache
