@@ -36,9 +36,12 @@ class Guess:
     score: float
 
     @staticmethod
-    def read(answer: Mapping[str, Any]) -> Guess:
-        """A guess as the worker sends it, its times in frames."""
-        words = (Word(text, start * FRAME, end * FRAME) for text, start, end in answer["words"])
+    def read(answer: Mapping[str, Any], start: float = 0.0) -> Guess:
+        """A guess as the worker sends it, its times in frames since `start`, in seconds."""
+        words = (
+            Word(text, round(start + begin * FRAME, 3), round(start + end * FRAME, 3))
+            for text, begin, end in answer["words"]
+        )
         return Guess(tuple(words), tuple(answer["phones"]), answer["score"])
 
     @property

@@ -15,10 +15,15 @@ from voice_kit.hear.detection import at_16k
 from voice_kit.hear.sphinx_commands import grammar_of, words_of
 from voice_kit.hear.sphinx_process import GoneError, Worker
 from voice_kit.hear.sphinx_rule import Guess, decide
-from voice_kit.types import Audio, Samples, Stops, Transcript
+from voice_kit.types import RATE, Audio, Samples, Stops, Transcript
 
 INAUDIBLE = 1e-3
 """A sound whose loudest sample is below this, −60 dBFS, is silence."""
+QUIETER = 40.0
+"""Sound this many dB below the loudest 10 ms is cut off at both ends. Quiet there moves the means
+that PocketSphinx subtracts: with 0.2 s of it, three times as many words of commands are wrong."""
+MARGIN = 0.03
+"""Seconds of it that stay, for the soft beginning of an “h” or an “f”."""
 PATIENCE = 0.5
 """Seconds in which a call that was aborted has to end before its process is killed."""
 TUNING = {"maxhmmpf": 3000, "maxwpf": 10, "fwdflat": False}
@@ -83,9 +88,13 @@ class PocketSphinx:
         samples = at_16k(audio)
         if not samples.size or np.abs(samples).max() < INAUDIBLE:
             return Transcript("", "en", confident=False)
+        start, end = audible(samples)
         with self._turn:
-            guesses = self._ask(samples)
-        return decide(Guess.read(guesses["commands"]), Guess.read(guesses["_default"]))
+            guesses = self._ask(samples[start:end])
+        command, anything = (
+            Guess.read(guesses[search], start / RATE) for search in ("commands", "_default")
+        )
+        return decide(command, anything)
 
     def abort(self) -> None:
         """End the call under way with an error; without one, do nothing. Returns at once."""
@@ -137,6 +146,17 @@ class PocketSphinx:
         with self._change:
             if not self._closed:
                 self._worker = Worker(self._setup)  # loads while the caller apologises
+
+
+def audible(samples: Samples) -> tuple[int, int]:
+    """Where the sound begins and ends, in samples, without the quiet around it."""
+    block = RATE // 100
+    whole = np.pad(samples, (0, -len(samples) % block)).reshape(-1, block)
+    power = np.square(whole, dtype=np.float64).mean(axis=1)
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-QUIETER / 10))
+    margin = round(MARGIN * RATE)
+    start, end = loud[0] * block - margin, (loud[-1] + 1) * block + margin
+    return max(0, int(start)), min(len(samples), int(end))
 
 
 class _Call:
