@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from voice_kit.audio.awaited import Awaited
-from voice_kit.audio.sound_card import SoundCardSpeaker
+from voice_kit.audio.card_speaker import SoundCardSpeaker
 from voice_kit.types import Audio, Samples
 
 __all__ = ["SilentSpeaker", "SoundCardSpeaker"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_kit.audio import card
+from voice_kit.audio import card_devices as card
 from voice_kit.audio.awaited import Awaited
 from voice_kit.errors import AudioError
 from voice_kit.types import Audio, Samples
