@@ -380,7 +380,7 @@ def test_a_microphone_unplugged_in_mid_stream_is_an_error_after_what_it_still_ga
 
 
 def test_a_microphone_that_goes_dumb_is_an_error_and_no_endless_wait(card, monkeypatch):
-    monkeypatch.setattr("voice_kit.audio.microphone.PATIENCE", 0.01)
+    monkeypatch.setattr("voice_kit.audio.card_microphone.PATIENCE", 0.01)
 
     async def listen():
         async with Microphone() as microphone:
