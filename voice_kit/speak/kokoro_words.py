@@ -39,11 +39,11 @@ def phonemizer(code: str, vocabulary: frozenset[str]) -> Callable[[str], tuple[s
                 british=british, fallback=espeak.EspeakFallback(british=british), unk=""
             )
     if code == "j":
-        from misaki import ja  # type: ignore[import-untyped]
+        from misaki import ja
 
         return _untimed(ja.JAG2P())
     if code == "z":
-        from misaki import zh  # type: ignore[import-untyped]
+        from misaki import zh
 
         return _untimed(zh.ZHG2P())
     return EspeakWords(code, vocabulary)
