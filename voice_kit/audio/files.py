@@ -53,8 +53,12 @@ def read_bytes(data: bytes | bytearray | memoryview) -> Audio:
 
 def write(path: str | Path, audio: Audio) -> None:
     """Write a 16-bit WAV file: the whole of it, or nothing and an `AudioError`."""
+    write_file(path, to_wav(audio))
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Write a file of any kind: the whole of it, or nothing and an `AudioError`."""
     path = Path(path)
-    data = to_wav(audio)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
