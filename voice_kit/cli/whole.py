@@ -56,20 +56,28 @@ def demo(
     settings = options.settings_from(
         change, config, vad=vad, stt=stt, llm=llm, tts=tts, language=language
     )
+    sound = read(wav) if wav else None
+    recorded.check_folder(out)
     engines = _engines(settings, say=not json_)
     speaker = None if fast or quiet or json_ else _sound_card()
+    if not json_:
+        notes.print("Your recording is played to the assistant." if wav else recorded.STORY)
+        notes.print()
     watching = recorded.as_lines(put) if json_ else ConsoleView(console)
-    cost = recorded.recorded_times(engines) if fast else as_measured
+    known = recorded.recorded_times(engines) if fast else None
+    if fast and not json_:
+        source = "as recorded with these engines" if known else "measured here and now"
+        notes.print(f"The clock is virtual; engines take the time {source}.", style="dim")
     report = run(
         recorded.converse(
             engines,
             settings,
-            wav=read(wav) if wav else None,
+            wav=sound,
             observers=[watching],
             aloud=speaker,
         ),
         fast=fast,
-        cost=cost,
+        cost=known or as_measured,
     )
     paths = report.save(out)
     if json_:

@@ -16,7 +16,7 @@ HUMAN = 0.2
 doi:10.1073/pnas.0903616106)."""
 
 COLOURS = {
-    "speech": "#9aa5b1",
+    "speech": "#6b7783",
     "wait": "#e0a030",
     "transcribe": "#3b7dd8",
     "first_token": "#7a52c7",
@@ -85,12 +85,24 @@ def _panel(panel: Axes, turn: TurnTimes, left: float, right: float) -> None:
         row = rows.index(bar.stage)
         panel.barh(row, max(end - start, 0.004), left=start, color=COLOURS[bar.stage], height=0.7)
         if bar.stage in BETWEEN:
+            crossed = end <= silence < end + 0.15 * (right - left)  # the label keeps off that line
+            place = silence if crossed else end
             label = f" {bar.seconds * 1000:.0f} ms"
-            panel.text(end, row, label, va="center", fontsize=8)
+            panel.text(place, row, label, va="center", fontsize=8)
+        else:
+            panel.text(
+                *(end, row, f"{turn.seconds(bar.stage):.1f} s "),
+                va="center",
+                ha="right",
+                fontsize=8,
+                color="white",
+                clip_on=True,
+            )
     panel.axvline(0, color="black", linewidth=1)
     panel.axvline(silence, color="black", linewidth=1, linestyle="--")
     panel.axvspan(0, HUMAN, color="#000000", alpha=0.07)
     panel.text(0.01, len(rows) - 1, "people answer\nwithin this", fontsize=7, va="center")
+    panel.text(silence, -0.05, " first sound", fontsize=8, va="center")
     panel.set_yticks(range(len(rows)), [STAGES[stage] for stage in rows], fontsize=8)
     panel.set_ylim(len(rows) - 0.4, -0.8)
     panel.set_xlim(left, right)

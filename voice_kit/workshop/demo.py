@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import os
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from voice_kit.audio.convert import convert
-from voice_kit.audio.files import write
+from voice_kit.audio.files import to_wav, write_file
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.protocols import Playback, Speaker
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.conversation import Conversation, Observer
 from voice_kit.converse.line import Engines, load_engines
 from voice_kit.converse.timeline import Timeline, as_json
-from voice_kit.converse.virtual import Cost, as_measured, run
+from voice_kit.converse.virtual import Cost, run
 from voice_kit.engines import STAGES
+from voice_kit.errors import AudioError
 from voice_kit.settings import Settings
 from voice_kit.show.timeline import draw
 from voice_kit.sounds import clip
@@ -30,18 +34,22 @@ from voice_kit.workshop.user import Line, SyntheticUser
 PATIENCE = 12.0
 
 
-def lines() -> list[Line]:
-    """What the recorded person says: four questions, one of them an interruption.
+STORY = (
+    "A recorded person asks three questions and interrupts once. A “right”, a cough and an “mhm” "
+    "are no interruptions. The assistant hears it all as from a microphone."
+)
 
-    In between, an “mhm” and a cough, which are none.
-    """
+
+def lines() -> list[Line]:
+    """What the recorded person says, as `STORY` tells it."""
     return [
         Line(clip("question_vad").audio()),
-        Line(clip("backchannel_mhm").audio(), into=1.2),
+        Line(clip("backchannel_right").audio(), into=1.2),
         Line(clip("question_sample_rate").audio()),
         Line(clip("interruption_latency").audio(), into=1.6),
         Line(clip("noise_cough").audio(), into=1.4),
         Line(clip("question_barge_in").audio()),
+        Line(clip("backchannel_mhm").audio(), into=0.3),
     ]
 
 
@@ -61,14 +69,33 @@ class Report:
         return {"engines": self.engines, "turns": turns}
 
     def save(self, folder: Path) -> list[Path]:
-        """Write conversation.wav, timeline.png and events.jsonl, and give their paths."""
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / name for name in ("conversation.wav", "timeline.png", "events.jsonl")]
-        write(paths[0], self.sound)
-        draw(self.timeline.turns).savefig(paths[1], dpi=110)
+        """Write conversation.wav, timeline.png and events.jsonl, and give their paths.
+
+        Each is written whole or not at all. Raises `AudioError` when that cannot be.
+        """
+        picture = io.BytesIO()
+        draw(self.timeline.turns).savefig(picture, dpi=110)
         lines = "".join(json.dumps(as_json(event)) + "\n" for event in self.events)
-        paths[2].write_text(lines, encoding="utf-8")
-        return paths
+        files = {
+            "conversation.wav": to_wav(self.sound),
+            "timeline.png": picture.getvalue(),
+            "events.jsonl": lines.encode(),
+        }
+        check_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            write_file(folder / name, data)
+        return [folder / name for name in files]
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `AudioError` if there can be no files in that folder, which need not exist yet."""
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise AudioError(f"{folder} is a file. Choose another name for the folder.")
+    if not os.access(folder, os.W_OK):
+        raise AudioError(f"The folder {folder} may not be written. Choose another with --out.")
 
 
 async def converse(
@@ -109,19 +136,24 @@ async def converse(
 TIMES = Path(__file__).with_name("demo_times.json")
 
 
-def recorded_times(engines: Engines) -> Cost:
-    """What each step costs on the virtual clock: as recorded with these engines, else as measured.
+def recorded_times(engines: Engines, file: Path = TIMES) -> Cost | None:
+    """What each step cost when the demo was recorded with these engines; None if it never was.
 
-    The recording was made by `python -m voice_kit.workshop.demo` on two cores without a GPU.
+    Steps are told in order, and a stage that has more of them than then takes what it took on
+    average, so that one recording always gets the same decisions.
     """
-    recording = json.loads(TIMES.read_text(encoding="utf-8"))
+    try:
+        recording = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
     if recording["engines"] != names(engines):
-        return as_measured
+        return None
     steps = {stage: iter(seconds) for stage, seconds in recording["steps"].items()}
-    return lambda stage, seconds: next(steps.get(stage, iter(())), seconds)
+    usual = {stage: fmean(seconds) for stage, seconds in recording["steps"].items()}
+    return lambda stage, seconds: next(steps.get(stage, iter(())), usual.get(stage, seconds))
 
 
-def record_times(settings: Settings) -> None:
+def record_times(settings: Settings, file: Path = TIMES) -> None:
     """Hold the conversation on the virtual clock, and keep what each step cost."""
     engines = load_engines(settings)
     steps: dict[str, list[float]] = {}
@@ -132,7 +164,7 @@ def record_times(settings: Settings) -> None:
 
     run(converse(engines, settings), fast=True, cost=cost)
     recording = {"engines": names(engines), "steps": steps}
-    TIMES.write_text(json.dumps(recording) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(recording) + "\n", encoding="utf-8")
 
 
 def names(engines: Engines) -> dict[str, str]:
