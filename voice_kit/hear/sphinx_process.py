@@ -13,7 +13,7 @@ from typing import Any
 
 from voice_kit.errors import EngineFailedError, SettingsError
 from voice_kit.hear import sphinx_worker
-from voice_kit.hear.sphinx_worker import SETUP, SOUND, STOP, receive, send
+from voice_kit.hear.sphinx_worker import GRAMMAR, OPEN, SETUP, SOUND, STOP, receive, send
 
 REINSTALL = "pip install --force-reinstall pocketsphinx"
 
@@ -74,12 +74,15 @@ class Worker:
             )
         self._ready = True
 
-    def ask(self, number: int, pcm: bytes) -> dict[str, Any]:
-        """Its two guesses about 16-bit sound, or that it was stopped. Raises `GoneError`.
+    def ask(self, number: int, pcm: bytes) -> None:
+        """Let it hear 16-bit sound. Raises `GoneError`."""
+        self._send(SOUND, number, pcm)
+
+    def answer(self) -> dict[str, Any]:
+        """What it takes the sound for, or that it was stopped. Raises `GoneError`.
 
         Blocks on a pipe, and so without Python's lock.
         """
-        self._send(SOUND, number, pcm)
         return self._receive()
 
     def stop(self, number: int) -> None:
@@ -104,6 +107,44 @@ class Worker:
             raise GoneError
         answer: dict[str, Any] = json.loads(message[2])
         return answer
+
+
+class Pair:
+    """Two processes that hear the same sound at once: the commands, and any English."""
+
+    def __init__(self, setup: Mapping[str, Any]) -> None:
+        self._workers = {way: Worker({**setup, "way": way}) for way in (GRAMMAR, OPEN)}
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of the processes."""
+        return [worker.pid for worker in self._workers.values()]
+
+    @property
+    def gone(self) -> bool:
+        """Whether one has ended."""
+        return any(worker.gone for worker in self._workers.values())
+
+    def wait_until_ready(self) -> None:
+        """Return once both have loaded. Raises `SettingsError`, `GoneError`."""
+        for worker in self._workers.values():
+            worker.wait_until_ready()
+
+    def ask(self, number: int, pcm: bytes) -> dict[str, dict[str, Any]]:
+        """What either takes the sound for. Raises `GoneError`."""
+        for worker in self._workers.values():
+            worker.ask(number, pcm)
+        return {way: worker.answer() for way, worker in self._workers.items()}
+
+    def stop(self, number: int) -> None:
+        """Ask both to drop this call."""
+        for worker in self._workers.values():
+            worker.stop(number)
+
+    def end(self) -> None:
+        """End both."""
+        for worker in self._workers.values():
+            worker.end()
 
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:

@@ -1,4 +1,4 @@
-"""What runs in PocketSphinx's process: sound comes in on stdin, what it could be goes out.
+"""What runs in a PocketSphinx process: sound comes in on stdin, what it could be goes out.
 
 It needs nothing but the standard library and pocketsphinx, so that it is ready soon.
 """
@@ -21,7 +21,8 @@ from typing import IO, Any
 RATE = 16_000
 STEP = RATE // 10 * 2
 """Bytes decoded between two looks at the door: a tenth of a second of 16-bit sound."""
-OPEN, GRAMMAR = "_default", "commands"
+OPEN, GRAMMAR = "open", "commands"
+"""The two ways to hear: any English, or only what the grammar allows."""
 EXTRA = Path(__file__).with_name("commands.dict")
 
 SETUP, SOUND, STOP = b"c", b"s", b"x"
@@ -50,9 +51,9 @@ class StoppedError(Exception):
 
 
 class Listener:
-    """Two ways to hear one sound: anything English, and only what the grammar allows."""
+    """Hears one sound after the other, in one of the two ways."""
 
-    def __init__(self, pronunciations: dict[str, str], tuning: dict[str, Any]):
+    def __init__(self, way: str, pronunciations: dict[str, str], tuning: dict[str, Any]):
         from pocketsphinx import Decoder  # type: ignore[import-untyped]
 
         # Cepstral means must be those of the whole utterance: with the live ones, two words in
@@ -63,6 +64,9 @@ class Listener:
         )
         self._means.add_jsgf_string("any", "#JSGF V1.0; grammar any; public <any> = jitter;")
         self._means.activate_search("any")
+        self._way = way
+        if way == GRAMMAR:
+            tuning = tuning | {"lm": None}
         self._decoder = Decoder(loglevel="FATAL", samprate=RATE, compallsen=True, **tuning)
         extra = dict(line.split(maxsplit=1) for line in EXTRA.read_text("utf-8").splitlines())
         for word, phones in (extra | pronunciations).items():
@@ -75,6 +79,7 @@ class Listener:
         missing = sorted(word for word in set(words) if self._decoder.lookup_word(word) is None)
         if not missing:
             self._decoder.add_jsgf_string(GRAMMAR, grammar)
+            self._decoder.activate_search(GRAMMAR)
         return missing
 
     def means(self, pcm: bytes) -> str:
@@ -85,10 +90,10 @@ class Listener:
             means: str = self._means.get_cmn(False)
         return means
 
-    def hear(self, search: str, pcm: bytes, means: str, go_on: threading.Event) -> dict[str, Any]:
-        """What one search takes the sound for. Raises `StoppedError` soon after `go_on` clears."""
+    def hear(self, pcm: bytes, go_on: threading.Event) -> dict[str, Any]:
+        """What it takes 16-bit sound for. Raises `StoppedError` soon after `go_on` clears."""
+        means = self.means(pcm)
         decoder = self._decoder
-        decoder.activate_search(search)
         decoder.reinit_feat()  # nothing is left of the utterance before
         with _utterance(decoder):
             for start in range(0, len(pcm), STEP):
@@ -99,9 +104,8 @@ class Listener:
         best = decoder.hyp()
         heard = [] if best is None else [s for s in decoder.seg() if s.word[0] not in "<[+"]
         words = [segment.word.partition("(")[0] for segment in heard]
-        if not words or (
-            search == GRAMMAR and not decoder.get_fsg(GRAMMAR).accept(" ".join(words))
-        ):
+        whole = self._way == OPEN or decoder.get_fsg(GRAMMAR).accept(" ".join(words))
+        if not words or not whole:
             return {"words": [], "phones": [], "score": 0.0}
         return {
             "words": [
@@ -136,19 +140,20 @@ def main() -> None:
             if kind == SETUP:
                 setup = json.loads(body)
                 sys.path.append(setup["path"])
-                listener = Listener(setup["pronunciations"], setup["tuning"])
-                missing = listener.learn(setup["grammar"], setup["words"])
+                listener = Listener(setup["way"], setup["pronunciations"], setup["tuning"])
+                missing = []
+                if setup["way"] == GRAMMAR:
+                    missing = listener.learn(setup["grammar"], setup["words"])
                 answer: dict[str, Any] = {"missing": missing}
             else:
                 assert listener is not None
-                means = listener.means(body)
-                answer = {
-                    search: listener.hear(search, body, means, go_on) for search in (GRAMMAR, OPEN)
-                }
+                answer = listener.hear(body, go_on)
         except StoppedError:
             answer = {"stopped": True}
         except Exception as error:
-            answer = {"problem": f"{type(error).__name__}: {error}"}
+            # While it loads, the message helps; later, it could tell what was said.
+            why = f": {error}" if kind == SETUP else ""
+            answer = {"problem": f"{type(error).__name__}{why}"}
         send(out, kind, number, json.dumps(answer).encode())
 
 
