@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
@@ -47,6 +49,9 @@ for module in (whole, hearing, answering, room):
 def main() -> None:
     """Run the command line and leave with its exit code: 0, or 1 with a sentence on stderr."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve the others
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where “█” cannot be written, “?” is
+            stream.reconfigure(errors="replace")
     try:
         code = app(standalone_mode=False)
     except VoiceKitError as error:
@@ -58,9 +63,22 @@ def main() -> None:
         code = leave.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _let_go_of_stdout()  # or Python would try once more at its exit
+        print(f"The output cannot be written: {error.strerror}. Free some space.", file=sys.stderr)
+        code = 1
     except Exception as error:
         code = _usage(error)
     sys.exit(code)
+
+
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
+
+
+def _let_go_of_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Exception) -> int:

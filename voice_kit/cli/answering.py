@@ -6,20 +6,19 @@ import json
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
-from voice_kit.audio.convert import convert
-from voice_kit.audio.files import write
-from voice_kit.audio.speaker import SoundCardSpeaker
-from voice_kit.cli import options, running
+from voice_kit.cli import options
 from voice_kit.cli.options import console, notes, put
 from voice_kit.errors import AudioError
-from voice_kit.speak.aloud import Aloud
-from voice_kit.speak.split import sentences
-from voice_kit.types import Audio, Message
+
+if TYPE_CHECKING:
+    from voice_kit.audio.protocols import Playback
+    from voice_kit.types import Audio
+
+TEXT = "or - for what comes on standard input."
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ask(
-    text: Annotated[str, typer.Argument(help="The question.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help=f"The question, {TEXT}")],
     llm: options.Llm = None,
     language: options.Language = None,
     change: options.Set = None,
@@ -39,13 +38,18 @@ def ask(
 
     Example: voice-kit ask "What is barge-in?"
     """
+    from voice_kit.cli import running
+    from voice_kit.types import Message
+
     settings = options.settings_from(change, llm=llm, language=language)
     engine = running.engine("llm", settings)
-    prompt = [Message("system", settings.persona), Message("user", text)]
+    question = options.words_of(text)
+    prompt = [Message("system", settings.persona), Message("user", question)]
+    limit = running.patience("llm", engine, settings)
 
     async def answer() -> tuple[str, float | None]:
         tokens, first = [], None
-        async for token, after in running.each("llm", engine, lambda: engine.reply(prompt)):
+        async for token, after in running.each("llm", engine, lambda: engine.reply(prompt), limit):
             first = after if first is None else first
             tokens.append(token)
             if not json_:
@@ -62,7 +66,7 @@ def ask(
 
 
 def say(
-    text: Annotated[str, typer.Argument(help="What to say.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help=f"What to say, {TEXT}")],
     out: Annotated[Path | None, typer.Option(help="Write a WAV file instead of playing.")] = None,
     tts: options.Tts = None,
     language: options.Language = None,
@@ -74,18 +78,26 @@ def say(
 
     Example: voice-kit say "Good morning." --tts espeak --out morning.wav
     """
+    from voice_kit.audio.files import write
+    from voice_kit.cli import running
+    from voice_kit.speak.aloud import Aloud
+    from voice_kit.speak.split import sentences
+
     settings = options.settings_from(change, tts=tts, language=language, device=device)
     engine = running.engine("tts", settings)
     speakable = Aloud(settings.language)
-    parts = [speakable.sentence(part) for part in sentences([text], settings.language)]
+    words = options.words_of(text)
+    parts = [speakable.sentence(part) for part in sentences([words], settings.language)]
+    limit = running.patience("tts", engine, settings)
 
     async def speak() -> tuple[list[Audio], float]:
         sounds: list[Audio] = []
         first = 0.0
         began = time.perf_counter()
-        playback = None if out else SoundCardSpeaker().open(lambda _: None)
+        playback = None if out else _loudspeaker()
         for part in filter(None, parts):
-            async for speech, _ in running.each("tts", engine, partial(engine.speak, part)):
+            steps = running.each("tts", engine, partial(engine.speak, part), limit)
+            async for speech, _ in steps:
                 first = first or time.perf_counter() - began
                 sounds.append(speech.audio)
                 if playback:
@@ -113,6 +125,20 @@ def say(
         notes.print(f"{place}: {whole.seconds:.1f} s by {engine.name}", style="dim", markup=False)
 
 
+def _loudspeaker() -> Playback:
+    from voice_kit.audio.speaker import SoundCardSpeaker
+
+    try:
+        return SoundCardSpeaker().open(lambda _: None)
+    except AudioError as error:
+        raise AudioError(f"{error} Or write a file: add --out speech.wav.") from error
+
+
 def _joined(sounds: list[Audio]) -> Audio:
+    import numpy as np
+
+    from voice_kit.audio.convert import convert
+    from voice_kit.types import Audio
+
     rate = sounds[0].rate
     return Audio(np.concatenate([convert(sound, rate).samples for sound in sounds]), rate)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import AsyncIterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterable, Callable
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voice_kit.audio.files import Recording, read
-from voice_kit.audio.microphone import FileMicrophone, Microphone
-from voice_kit.cli import options, running
+from voice_kit.cli import options
 from voice_kit.cli.options import console, notes, put
 from voice_kit.errors import VoiceKitError
-from voice_kit.hear.detection import Detection
-from voice_kit.hear.ears import Ears
-from voice_kit.types import RATE, Audio, Misfire, Samples, SpeechStarted, TurnEnded
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sounds of any format.")]
-Seconds = Annotated[float | None, typer.Option(help="Stop after so many seconds.")]
+if TYPE_CHECKING:
+    from voice_kit.audio.files import Recording
+    from voice_kit.types import Audio, Samples
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE", help="Sounds of any format; - for standard input."),
+]
+Seconds = Annotated[float | None, typer.Option(min=0.1, help="Stop after so many seconds.")]
 Wav = Annotated[Path | None, typer.Option(help="A recording instead of the microphone.")]
 DeviceName = Annotated[
     str | None, typer.Option("--microphone", help="A number or name from `voice-kit devices`.")
@@ -46,6 +49,12 @@ def listen(
 
     Example: voice-kit listen --seconds 10
     """
+    from voice_kit.audio.files import read
+    from voice_kit.audio.microphone import FileMicrophone, Microphone
+    from voice_kit.cli import running
+    from voice_kit.hear.detection import Detection
+    from voice_kit.hear.ears import Ears
+
     settings = options.settings_from(change, vad=vad)
     detector = running.engine("vad", settings)
 
@@ -57,6 +66,8 @@ def listen(
                 if wav
                 else await opened.enter_async_context(Microphone(microphone))
             )
+            if not json_ and not wav:
+                notes.print("Speak. Ctrl-C stops.")
             async for frame in frames:
                 chance = stream.probability(frame)
                 for event in ears.feed(frame, chance):
@@ -68,8 +79,6 @@ def listen(
         for event in ears.end():
             _tell(event, json_)
 
-    if not json_ and not wav:
-        notes.print("Speak. Ctrl-C stops.")
     running.wait_for(hear())
 
 
@@ -81,6 +90,8 @@ def _meter(frame: Samples, chance: float, now: float) -> None:
 
 
 def _tell(event: object, json_: bool) -> None:
+    from voice_kit.types import Misfire, SpeechStarted, TurnEnded
+
     match event:
         case SpeechStarted():
             data: dict[str, Any] = {"event": "speech_started", "at_s": round(event.at, 3)}
@@ -101,7 +112,7 @@ def _tell(event: object, json_: bool) -> None:
 
 
 def record(
-    file: Annotated[Path, typer.Argument(help="The WAV file to write.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The WAV file to write.")],
     seconds: Seconds = None,
     microphone: DeviceName = None,
     json_: options.Json = False,
@@ -111,21 +122,30 @@ def record(
     Example: voice-kit record me.wav --seconds 5
     """
 
-    async def keep() -> float:
+    from voice_kit.audio.files import Recording
+    from voice_kit.audio.microphone import Microphone
+    from voice_kit.cli import running
+    from voice_kit.types import RATE
+
+    begun: list[Recording] = []
+
+    async def keep() -> None:
         async with Microphone(microphone) as frames:
             with Recording(file, RATE) as recording:
+                begun.append(recording)
                 if not json_:
-                    notes.print(f"Recording to {file}. Ctrl-C stops.")
+                    notes.print(f"Recording to {file}. Ctrl-C stops.", markup=False, soft_wrap=True)
                 async for frame in frames:
                     recording.append(frame)
                     if seconds is not None and recording.seconds >= seconds:
                         break
-                return recording.seconds
 
     try:
-        length = running.wait_for(keep())
+        running.wait_for(keep())
     except KeyboardInterrupt:
-        length = read(file).seconds
+        if not begun:
+            raise
+    length = begun[0].seconds
     result = {"file": str(file), "seconds": round(length, 3)}
     put(json.dumps(result) if json_ else f"{file}: {length:.1f} s")
 
@@ -140,6 +160,8 @@ def vad(
 
     Example: voice-kit vad me.wav --json
     """
+    from voice_kit.cli import running
+
     settings = options.settings_from(change, vad=vad)
     detector = running.engine("vad", settings)
 
@@ -166,11 +188,15 @@ def transcribe(
 
     Example: voice-kit transcribe me.wav --stt sphinx --json
     """
+    from voice_kit.cli import running
+
     settings = options.settings_from(change, stt=stt, language=language, device=device)
     engine = running.engine("stt", settings)
 
     def write_down(audio: Audio, began: float) -> dict[str, Any]:
-        heard = running.wait_for(running.transcribe(engine, audio, settings))
+        with ExitStack() as shown:
+            on_way = _progress(audio.seconds, shown)
+            heard = running.wait_for(running.transcribe(engine, audio, settings, on_way))
         took = time.perf_counter() - began
         return {
             "text": heard.text,
@@ -182,12 +208,22 @@ def transcribe(
     _for_each(files, write_down, lambda result: result["text"] or "(no words)", json_)
 
 
+def _progress(seconds: float, shown: ExitStack) -> Callable[[float], None]:
+    """What shows how much of so many seconds is done, to people who would wait long."""
+    if not notes.is_terminal or seconds < 30:
+        return lambda done: None
+    status = shown.enter_context(notes.status("looking for speech"))
+    return lambda done: status.update(f"{done:.0f} of {seconds:.0f} s of sound")
+
+
 def _for_each(files: list[Path], work: Any, show: Any, json_: bool) -> None:
     """Do the work for every file. A bad one is told of, the others go on, and we leave with 1."""
+    from voice_kit.audio.files import read, read_bytes
+
     failed = False
     for file in files:
         try:
-            audio = read(file)
+            audio = read_bytes(sys.stdin.buffer.read()) if str(file) == "-" else read(file)
             result = {"file": str(file), **work(audio, time.perf_counter())}
             put(json.dumps(result) if json_ else f"{file}: {show(result)}")
         except VoiceKitError as error:
@@ -195,6 +231,6 @@ def _for_each(files: list[Path], work: Any, show: Any, json_: bool) -> None:
             if json_:
                 put(json.dumps({"file": str(file), "error": str(error)}))
             else:
-                notes.print(str(error), markup=False)
+                notes.print(str(error), markup=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)

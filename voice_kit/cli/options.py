@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from voice_kit.settings import Settings, load_settings
+if TYPE_CHECKING:
+    from voice_kit.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON, one object a line.")]
 Set = Annotated[
@@ -57,10 +58,19 @@ def leave() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+def words_of(text: str) -> str:
+    """The text given; for “-”, what comes on standard input."""
+    if text != "-":
+        return text
+    return sys.stdin.buffer.read().decode(errors="replace").strip()
+
+
 def settings_from(
     changes: list[str] | None = None, config: Path | None = None, **flags: str | None
 ) -> Settings:
     """Settings with `--set` and the named flags on top. Raises `SettingsError`."""
+    from voice_kit.settings import load_settings  # 0.2 s, which --help need not wait for
+
     chosen: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
     for change in changes or []:
         name, equals, value = change.partition("=")

@@ -7,14 +7,10 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from voice_kit.audio.microphone import devices as sound_devices
 from voice_kit.cli import options
 from voice_kit.cli.options import console, notes, put
-from voice_kit.engines import engine_class, names
-from voice_kit.errors import VoiceKitError
-from voice_kit.workshop import doctor as examination
+from voice_kit.errors import AudioError, VoiceKitError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,6 +29,8 @@ def doctor(
 
     Example: voice-kit doctor --offline
     """
+    from voice_kit.workshop import doctor as examination
+
     settings = options.settings_from(change, config)
     findings = []
     for finding in examination.examine(settings, offline=offline):
@@ -55,6 +53,8 @@ def devices(json_: options.Json = False) -> None:
 
     Example: voice-kit devices
     """
+    from voice_kit.audio.card_devices import devices as sound_devices
+
     found = sound_devices()
     if json_:
         for device in found:
@@ -63,6 +63,8 @@ def devices(json_: options.Json = False) -> None:
     if not found:
         notes.print("There is no sound device here. Recordings work all the same: voice-kit demo")
         return
+    from rich.table import Table
+
     table = Table("number", "name", "inputs", "outputs", "rate", "default")
     for device in found:
         defaults = [
@@ -91,25 +93,56 @@ def voices(
 
     Example: voice-kit voices kokoro --language en
     """
+    from voice_kit.engines import engine_class, names
+
     found: list[Any] = []
-    for name in [tts] if tts else names("tts"):
+    for name in [tts.partition(":")[0]] if tts else names("tts"):
         listing = getattr(engine_class("tts", name), "voices", None)
         try:
             found += listing() if listing else []
         except VoiceKitError as error:
-            notes.print(str(error), markup=False)
+            if tts:
+                raise
+            notes.print(str(error), style="dim", markup=False, soft_wrap=True)
     found = [voice for voice in found if language in (None, "", voice.language)]
     if json_:
         for voice in found:
             put(json.dumps(asdict(voice)))
     else:
-        table = Table("voice", "language", "gender", "here")
-        for voice in found:
-            here = "here" if voice.here else "to fetch"
-            table.add_row(f"{voice.engine}:{voice.name}", voice.language, voice.gender, here)
-        console.print(table)
+        _show_voices(found, language)
     if hear:
-        from voice_kit.cli.answering import say
+        _hear_voices([voice for voice in found if voice.here and (tts or _local(voice.engine))])
 
-        for voice in filter(lambda voice: voice.here, found):
-            say(f"I am {voice.name}.", tts=f"{voice.engine}:{voice.name}")
+
+def _show_voices(found: list[Any], language: str | None) -> None:
+    from rich.table import Table
+
+    if not found:
+        spoken = f" that speaks “{language}”" if language else ""
+        notes.print(f"No voice{spoken} is known. Languages are written like en, fr, de.")
+        return
+    table = Table("voice", "language", "gender", "here")
+    for voice in found:
+        here = "here" if voice.here else "to fetch"
+        table.add_row(f"{voice.engine}:{voice.name}", voice.language, voice.gender, here)
+    console.print(table)
+
+
+def _local(engine: str) -> bool:
+    """Whether it speaks on this machine: nobody is to pay for hearing all voices of a service."""
+    from voice_kit.engines import engine_class
+
+    return getattr(engine_class("tts", engine), "stops", "steps") != "async"
+
+
+def _hear_voices(found: list[Any]) -> None:
+    from voice_kit.cli.answering import say
+
+    for voice in found:
+        spec = f"{voice.engine}:{voice.name}"
+        try:
+            say(f"I am {voice.name}.", tts=spec, language=voice.language or None)
+        except AudioError:
+            raise
+        except VoiceKitError as error:
+            notes.print(f"{spec}: {error}", markup=False, soft_wrap=True)

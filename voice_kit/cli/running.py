@@ -48,23 +48,38 @@ def turns(vad: VoiceDetector, audio: Audio, settings: Settings) -> list[TurnEnde
     return [event for event in heard if isinstance(event, TurnEnded)]
 
 
-async def transcribe(stt: Transcriber, audio: Audio, settings: Settings) -> Transcript:
-    """What is said in a recording of any length."""
+async def transcribe(
+    stt: Transcriber,
+    audio: Audio,
+    settings: Settings,
+    on_way: Callable[[float], None] = lambda seconds: None,
+) -> Transcript:
+    """What is said in a recording of any length. `on_way` is told how many seconds are done."""
+    limit = patience("stt", stt, settings)
     if audio.seconds <= LONG:
-        return await call("stt", stt, lambda: stt.transcribe(audio), None)
+        return await call("stt", stt, lambda: stt.transcribe(audio), limit)
     vad = engine("vad", settings)
     parts = await asyncio.to_thread(turns, vad, audio, settings)
     texts = []
     for part in parts:
-        heard = await call("stt", stt, partial(stt.transcribe, part.audio), None)
+        on_way(part.started)
+        heard = await call("stt", stt, partial(stt.transcribe, part.audio), limit)
         texts.append(heard.text)
     return Transcript(" ".join(filter(None, texts)), settings.language)
 
 
+def patience(stage: Stage, engine: Any, settings: Settings) -> float | None:
+    """Seconds that a step may take: as in a conversation for what waits for a server; for what
+    computes here, as long as whoever typed the command has patience."""
+    waits = getattr(engine, "stops", "steps") == "async"
+    limit: float = getattr(settings.timeouts, stage)
+    return limit if waits else None
+
+
 async def each(
-    stage: str, engine: Any, start: Callable[[], Any]
+    stage: str, engine: Any, start: Callable[[], Any], limit: float | None
 ) -> AsyncIterator[tuple[Any, float]]:
     """Every item of an engine's generator, with the seconds since it was asked for."""
     began = time.perf_counter()
-    async for item in stream(stage, engine, start, None):
+    async for item in stream(stage, engine, start, limit):
         yield item, time.perf_counter() - began

@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voice_kit.audio.files import read
-from voice_kit.audio.microphone import Microphone
-from voice_kit.audio.no_speaker import NoSpeaker
-from voice_kit.audio.protocols import Speaker
-from voice_kit.audio.speaker import SoundCardSpeaker
-from voice_kit.cli import options, running
+from voice_kit.cli import options
 from voice_kit.cli.options import console, notes, put
-from voice_kit.converse.conversation import Conversation
-from voice_kit.converse.line import Engines, load_engines
-from voice_kit.converse.virtual import as_measured, run
 from voice_kit.errors import AudioError
-from voice_kit.settings import Settings
-from voice_kit.show.console import ConsoleView
+
+if TYPE_CHECKING:
+    from voice_kit.audio.protocols import Speaker
+    from voice_kit.converse.line import Engines
+    from voice_kit.settings import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,6 +47,9 @@ def demo(
 
     Example: voice-kit demo --out my-demo
     """
+    from voice_kit.audio.files import read
+    from voice_kit.converse.virtual import as_measured, run
+    from voice_kit.show.console import ConsoleView
     from voice_kit.workshop import demo as recorded
 
     settings = options.settings_from(
@@ -83,9 +82,11 @@ def demo(
     if json_:
         put(json.dumps({"summary": report.summary()}))
         return
-    console.print("Hear it:     ", str(paths[0]), markup=False)
-    console.print("See it:      ", str(paths[1]), markup=False)
-    console.print("Every event: ", str(paths[2]), markup=False)
+    if not report.timeline.turns:
+        console.print("Nobody was answered: there were no words in that recording.")
+    console.print("Hear it:     ", str(paths[0]), markup=False, soft_wrap=True)
+    console.print("See it:      ", str(paths[1]), markup=False, soft_wrap=True)
+    console.print("Every event: ", str(paths[2]), markup=False, soft_wrap=True)
 
 
 def talk(
@@ -106,6 +107,9 @@ def talk(
 
     Example: voice-kit talk --stt whisper:base.en
     """
+    from voice_kit.audio.no_speaker import NoSpeaker
+    from voice_kit.cli import running
+
     settings = options.settings_from(
         change, config, vad=vad, stt=stt, llm=llm, tts=tts, language=language, device=device
     )
@@ -124,6 +128,10 @@ async def _talk(
     *,
     typed: bool,
 ) -> None:
+    from voice_kit.audio.microphone import Microphone
+    from voice_kit.converse.conversation import Conversation
+    from voice_kit.show.console import ConsoleView
+
     async with Conversation(
         engines, speaker, settings, observers=[ConsoleView(console)]
     ) as conversation:
@@ -136,13 +144,31 @@ async def _talk(
             except AudioError as error:
                 notes.print(str(error), markup=False)
         notes.print("Type a line and press Enter; an empty line ends it.")
-        while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
+        while line := (await _typed_line()).strip():
+            if not sys.stdin.isatty():
+                console.print("  you ", line, markup=False)
             conversation.type(line)
             await conversation.idle()
 
 
+async def _typed_line() -> str:
+    """The next line of standard input. A thread of the loop's pool would hold up Ctrl-C."""
+    loop, line = asyncio.get_running_loop(), asyncio.Event()
+    read: list[str] = []
+
+    def wait() -> None:
+        read.append(sys.stdin.readline())
+        loop.call_soon_threadsafe(line.set)
+
+    threading.Thread(target=wait, name="typed line", daemon=True).start()
+    await line.wait()
+    return read[0]
+
+
 def export(
-    file: Annotated[Path, typer.Argument(help="The file to write, such as my_assistant.py.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write, such as my_assistant.py.")
+    ],
     vad: options.Vad = None,
     stt: options.Stt = None,
     llm: options.Llm = None,
@@ -162,10 +188,13 @@ def export(
         change, config, vad=vad, stt=stt, llm=llm, tts=tts, language=language
     )
     write_assistant(file, settings, force=force)
-    notes.print(f"{file}: start it with  python {file}", markup=False)
+    notes.print(f"{file}: start it with  python {file}", markup=False, soft_wrap=True)
 
 
 def _engines(settings: Settings, *, say: bool) -> Engines:
+    from voice_kit.cli import running
+    from voice_kit.converse.line import load_engines
+
     engines = load_engines(running.may_pull(settings))
     if say:
         for choice in engines.choices:
@@ -175,6 +204,8 @@ def _engines(settings: Settings, *, say: bool) -> Engines:
 
 def _sound_card() -> Speaker | None:
     """The loudspeaker, or None when there is none."""
+    from voice_kit.audio.speaker import SoundCardSpeaker
+
     try:
         return SoundCardSpeaker()
     except AudioError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from voice_kit.audio.files import write_file
 from voice_kit.engines import (
     STAGES,
     Stage,
@@ -15,7 +16,7 @@ from voice_kit.engines import (
     in_line,
     refuse_language,
 )
-from voice_kit.errors import AudioError, SettingsError, VoiceKitError
+from voice_kit.errors import SettingsError, VoiceKitError
 from voice_kit.settings import Settings
 
 TEMPLATE = '''\
@@ -84,13 +85,7 @@ def export(file: Path, settings: Settings, *, force: bool = False) -> None:
     """
     if file.exists() and not force:
         raise SettingsError(f"{file} is there already. Choose another name, or add --force.")
-    text = assistant(settings, file.name)
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise AudioError(
-            f"{file} cannot be written: {error.strerror}. Choose another folder."
-        ) from error
+    write_file(file, assistant(settings, file.name).encode())
 
 
 def assistant(settings: Settings, name: str = "my_assistant.py") -> str:
