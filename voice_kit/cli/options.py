@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,5 +77,13 @@ def settings_from(
         name, equals, value = change.partition("=")
         if not equals:
             raise typer.BadParameter(f"{change} has no value: write NAME=VALUE", param_hint="--set")
-        chosen[name.strip()] = value.strip()
+        chosen[name.strip()] = _value(value.strip()) if name.startswith("options.") else value
     return load_settings(chosen, config)
+
+
+def _value(text: str) -> Any:
+    """An engine's option as voice-kit.toml would have it: a number, true, a list; else a text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

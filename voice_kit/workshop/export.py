@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,7 @@ TEMPLATE = '''\
 import asyncio
 import sys
 
-from voice_kit.audio.files import read, write
-from voice_kit.audio.microphone import FileMicrophone, Microphone
-from voice_kit.audio.speaker import SilentSpeaker, SoundCardSpeaker
-from voice_kit.converse.conversation import Conversation
-from voice_kit.converse.line import Engines, Line
 {imports}
-from voice_kit.settings import Settings
-from voice_kit.show.console import ConsoleView
 
 SETTINGS = Settings().changed({settings})
 
@@ -72,9 +66,28 @@ async def answer(path):
 if __name__ == "__main__":
     try:
         asyncio.run(answer(sys.argv[1]) if sys.argv[1:] else talk())
+    except VoiceKitError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt:
-        pass
+        print()
 '''
+
+IMPORTS = """\
+from voice_kit.audio.files import read, write
+from voice_kit.audio.microphone import FileMicrophone, Microphone
+from voice_kit.audio.speaker import SilentSpeaker, SoundCardSpeaker
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.line import Engines, Line
+from voice_kit.errors import VoiceKitError
+from voice_kit.settings import Settings
+from voice_kit.show.console import ConsoleView
+"""
+
+SECRET = ("key", "token", "secret", "password")
+"""Options whose names end like this stay out of the file: it will be shown around."""
+
+
+WIDTH = 100
 
 
 def export(file: Path, settings: Settings, *, force: bool = False) -> None:
@@ -90,7 +103,7 @@ def export(file: Path, settings: Settings, *, force: bool = False) -> None:
 
 def assistant(settings: Settings, name: str = "my_assistant.py") -> str:
     """The assistant that `settings` asks for, as the text of a Python file."""
-    imports: set[str] = set()
+    imports = set(IMPORTS.splitlines())
     lines = [_line(stage, settings, imports) for stage in STAGES]
     return TEMPLATE.format(
         name=name,
@@ -106,9 +119,18 @@ def _line(stage: Stage, settings: Settings, imports: set[str]) -> str:
         spec for spec in in_line(choice) if spec == choice.spec or _here(stage, spec, settings)
     ]
     first, *then = [_call(stage, spec, settings, imports) for spec in specs]
-    others = "".join(f"\n                lambda: {call}," for call in then)
-    stand_ins = f",\n            [{others}\n            ]" if then else ""
-    return f'        Line(\n            "{stage}",\n            {first}{stand_ins},\n        ),'
+    others = [
+        call.removesuffix("()") if call.endswith("()") else f"lambda: {call}" for call in then
+    ]
+    parts = [f'"{stage}"', first] + ([f"[{', '.join(others)}]"] if others else [])
+    line = f"        Line({', '.join(parts)}),"
+    if len(line) <= WIDTH:
+        return line
+    if others and len(f"            {parts[-1]},") > WIDTH:
+        rows = "".join(f"                {other},\n" for other in others)
+        parts[-1] = f"[\n{rows}            ]"
+    rows = "".join(f"            {part},\n" for part in parts)
+    return f"        Line(\n{rows}        ),"
 
 
 def _here(stage: Stage, spec: str, settings: Settings) -> bool:
@@ -128,9 +150,9 @@ def _call(stage: Stage, spec: str, settings: Settings, imports: set[str]) -> str
     given = {
         key: value
         for key, value in arguments(name, model, cls, settings).items()
-        if usual.get(key) != value
+        if usual.get(key) != value and not key.endswith(SECRET)
     }
-    return f"{cls.__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+    return f"{cls.__name__}({', '.join(f'{key}={_code(value)}' for key, value in given.items())})"
 
 
 def _changed(settings: Settings) -> str:
@@ -144,5 +166,20 @@ def _changed(settings: Settings) -> str:
             }
         elif name not in engines and value != usual[name]:
             changed[name] = value
-    rows = "".join(f"        {key!r}: {value!r},\n" for key, value in changed.items())
+    rows = "".join(f"        {_code(key)}: {_folded(value)},\n" for key, value in changed.items())
     return f"\n    {{\n{rows}    }}\n" if rows else "{}"
+
+
+def _code(value: Any) -> str:
+    """A value as Python code, in double quotes where that reads best."""
+    plain = isinstance(value, str) and value.isprintable() and not {'"', "\\"} & set(value)
+    return f'"{value}"' if plain else repr(value)
+
+
+def _folded(value: Any) -> str:
+    """The same, a long text in several lines."""
+    if not isinstance(value, str) or len(value) < 70:
+        return _code(value)
+    pieces = re.findall(r".{1,70}(?:\s|$)|.{70}", value, re.DOTALL)
+    rows = "".join(f"            {_code(piece)}\n" for piece in pieces)
+    return f"(\n{rows}        )"
