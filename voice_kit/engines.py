@@ -126,7 +126,7 @@ def choose(stage: Stage, settings: Settings) -> Choice:
             refuse_language(name, cls, settings)
             model = here(name, cls, settings)
         except VoiceKitError as error:
-            missing.append(getattr(error, "fix", str(error)))
+            missing.append(f"{name}: {getattr(error, 'fix', error)}")
             continue
         why = "the best that is here" if missing else "the best there is"
         return Choice(stage, f"{name}:{model}" if model else name, why, "; or ".join(missing[:1]))

@@ -12,6 +12,13 @@ from voice_kit.cli import options
 from voice_kit.cli.options import console, notes, put
 from voice_kit.errors import AudioError, VoiceKitError
 
+IN_WORDS = {
+    "vad": "voice detector (vad)",
+    "stt": "speech to text (stt)",
+    "llm": "language model (llm)",
+    "tts": "voice (tts)",
+}
+
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
@@ -38,9 +45,11 @@ def doctor(
         if json_:
             put(json.dumps(asdict(finding)))
         else:
-            console.print(f"{finding.status:<5} {finding.what}: {finding.found}", markup=False)
+            what = IN_WORDS.get(finding.what, finding.what)
+            line = f"{finding.status:<5} {what}: {finding.found}"
+            console.print(line, markup=False, soft_wrap=True)
             if finding.fix:
-                console.print(f"      {finding.fix}", markup=False)
+                console.print(f"      {finding.fix}", markup=False, soft_wrap=True)
     bad = [finding for finding in findings if finding.status == "fix"]
     if not json_:
         notes.print(f"{len(bad)} to fix." if bad else "Everything needed is here.")

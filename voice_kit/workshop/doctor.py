@@ -8,30 +8,32 @@ import re
 import shutil
 import socket
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from voice_kit.audio.convert import convert
 from voice_kit.audio.microphone import Microphone
 from voice_kit.audio.speaker import SoundCardSpeaker
-from voice_kit.converse.steps import StageFailedError, call, stream
-from voice_kit.engines import STAGES, Stage, choose, make
-from voice_kit.errors import VoiceKitError
-from voice_kit.hear.detection import probabilities
+from voice_kit.converse.steps import StageFailedError
+from voice_kit.engines import STAGES, Choice, Stage, choose, make
+from voice_kit.errors import EngineFailedError, VoiceKitError
 from voice_kit.settings import Settings
-from voice_kit.sounds import clip
-from voice_kit.types import RATE, Audio, Message
+from voice_kit.types import RATE, Audio
+from voice_kit.workshop.trial import tried
 
+T = TypeVar("T")
 ROOM = 2.0
 """Gigabytes of free disk that the models of the workshop need."""
+CARD, ENGINE = 8.0, 90.0
+"""Seconds that a sound card, and an engine with its model, may need before we go on."""
 HUB = "huggingface.co"
-SAMPLE = "question_vad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,34 @@ class Finding:
 
 
 def examine(settings: Settings, *, offline: bool = False) -> Iterator[Finding]:
-    """Every finding, as soon as it is known. Raises nothing: a failure is a finding."""
+    """Every finding, as soon as it is known. Raises nothing: a failure is a finding, and so is
+    what does not end in time."""
     yield _python()
     yield _packages()
     yield _disk()
     yield _jupyter()
-    yield _microphone()
-    yield _speaker()
+    microphone, recorded = _microphone()
+    yield microphone
+    yield _speaker(recorded)
     for stage in STAGES:
         yield from _stage(stage, settings)
     if not offline:
         yield _hub()
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What `work` gives back. Raises what it raises, and `TimeoutError` after so many seconds."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    # A daemon: a driver or a server that hangs must not keep us from leaving.
+    threading.Thread(target=run, name="voice-kit doctor", daemon=True).start()
+    return done.result(seconds)
 
 
 def _python() -> Finding:
@@ -107,92 +126,88 @@ def _jupyter() -> Finding:
     return Finding("JupyterLab", "note", "not here", "make lab, or: pip install -e '.[workshop]'")
 
 
-def _microphone() -> Finding:
+def _microphone() -> tuple[Finding, Audio | None]:
     async def one_second() -> Audio:
         heard = []
-        async with asyncio.timeout(5):
-            async with Microphone() as frames:
-                async for frame in frames:
-                    heard.append(frame)
-                    if len(heard) * len(frame) >= RATE:
-                        break
+        async with Microphone() as frames:
+            async for frame in frames:
+                heard.append(frame)
+                if len(heard) * len(frame) >= RATE:
+                    break
         return Audio(np.concatenate(heard), RATE)
 
     try:
-        sound = asyncio.run(one_second())
-    except (VoiceKitError, TimeoutError) as error:
-        reason = str(error) or "The microphone is silent: is another program using it?"
-        return Finding("microphone", "note", "none; recordings are used instead", reason)
+        began = time.perf_counter()
+        sound = within(CARD, lambda: asyncio.run(one_second()))
+    except Exception as error:
+        reason = _reason(error, "The microphone gives nothing: is another program using it?")
+        return Finding("microphone", "note", "none; recordings are used instead", reason), None
+    took = time.perf_counter() - began
     loudness = 20 * np.log10(max(1e-10, float(np.sqrt(np.mean(sound.samples**2)))))
     if loudness < -90:
         fix = "Unmute it, or allow this program to use it in the system's privacy settings."
-        return Finding("microphone", "fix", "it gives only silence", fix)
-    return Finding("microphone", "ok", f"one second recorded, {loudness:.0f} dBFS")
+        return Finding("microphone", "fix", "it gives only silence", fix), None
+    found = f"one second recorded in {took:.1f} s, {loudness:.0f} dBFS"
+    return Finding("microphone", "ok", found), sound
 
 
-def _speaker() -> Finding:
-    async def chime() -> None:
+def _speaker(recorded: Audio | None) -> Finding:
+    async def play() -> None:
         seconds = np.arange(int(0.3 * RATE)) / RATE
         tone = 0.1 * np.sin(2 * np.pi * 440 * seconds) * np.hanning(len(seconds))
-        async with asyncio.timeout(5):
-            playback = SoundCardSpeaker().open(lambda _: None)
-            playback.play(Audio(tone.astype(np.float32), RATE))
+        with SoundCardSpeaker() as speaker:
+            playback = speaker.open(lambda _: None)
+            playback.play(recorded or Audio(tone.astype(np.float32), RATE))
             await playback.finished()
 
     try:
-        asyncio.run(chime())
-    except (VoiceKitError, TimeoutError) as error:
-        reason = str(error) or "The sound card does not play: is another program using it?"
+        began = time.perf_counter()
+        within(CARD, lambda: asyncio.run(play()))
+    except Exception as error:
+        reason = _reason(error, "The sound card does not play: is another program using it?")
         return Finding("loudspeaker", "note", "none; sound goes to files instead", reason)
-    return Finding("loudspeaker", "ok", "a tone was played: did you hear it?")
+    took = time.perf_counter() - began
+    what = "what was recorded was played back" if recorded else "a tone was played"
+    return Finding("loudspeaker", "ok", f"{what} in {took:.1f} s: did you hear it?")
 
 
 def _stage(stage: Stage, settings: Settings) -> Iterator[Finding]:
-    try:
-        began = time.perf_counter()
+    def trial() -> tuple[Choice, str]:
         choice = choose(stage, settings)
+        began = time.perf_counter()
         engine = make(stage, choice.spec, settings)
         loaded = time.perf_counter() - began
-        found = asyncio.run(_tried(stage, engine, settings))
-    except VoiceKitError as error:
-        yield Finding(stage, "fix", "not available", str(error))
-        return
+        found = asyncio.run(tried(stage, engine, settings))
+        return choice, f"{choice.spec}, {choice.why}; loaded in {loaded:.1f} s; {found}"
+
+    try:
+        choice, found = within(ENGINE, trial)
     except StageFailedError as failure:
         yield Finding(stage, "fix", "it is there, but it failed", str(failure.cause))
-        return
-    yield Finding(stage, "ok", f"{choice.spec}, {choice.why}; loaded in {loaded:.1f} s; {found}")
-    if choice.better:
-        yield Finding(stage, "note", "there are better ones", choice.better)
+    except EngineFailedError as error:
+        yield Finding(stage, "fix", "it is there, but it failed", str(error))
+    except VoiceKitError as error:
+        yield Finding(stage, "fix", "not available", str(error))
+    except TimeoutError:
+        fix = f"Choose another for now: --set {stage}=NAME; `voice-kit doctor -h` shows how."
+        yield Finding(stage, "fix", f"it did not load and work within {ENGINE:g} s", fix)
+    except Exception as error:
+        problem = f"it is there, but broken: {type(error).__name__}: {error}"
+        fix = f"Install its package again, or choose another: --set {stage}=NAME."
+        yield Finding(stage, "fix", problem, fix)
+    else:
+        yield Finding(stage, "ok", found)
+        if choice.better:
+            yield Finding(stage, "note", "there are better ones", choice.better)
 
 
-async def _tried(stage: Stage, engine: Any, settings: Settings) -> str:
-    """What the engine makes of a small task, and how long that took."""
-    sample = convert(clip(SAMPLE).audio(), RATE)
-    limit = getattr(settings.timeouts, stage)
-    began = time.perf_counter()
-    match stage:
-        case "vad":
-            share = float(np.mean(probabilities(engine, sample) > 0.5))
-            return f"hears speech in {share:.0%} of a spoken question"
-        case "stt":
-            heard = await call(
-                "stt", engine, lambda: engine.transcribe(sample), settings.timeouts.stt
-            )
-            took = time.perf_counter() - began
-            return f"heard “{heard.text}” in {took:.2f} s ({took / sample.seconds:.2f} × real time)"
-        case "llm":
-            prompt = [Message("system", settings.persona), Message("user", "Say hello.")]
-            async for _ in stream(
-                "llm", engine, lambda: engine.reply(prompt), settings.timeouts.llm
-            ):
-                break
-            return f"first word after {(time.perf_counter() - began) * 1000:.0f} ms"
-        case "tts":
-            first, seconds = 0.0, 0.0
-            async for speech in stream("tts", engine, lambda: engine.speak("Good morning."), limit):
-                first = first or time.perf_counter() - began
-                seconds += speech.audio.seconds
-            return f"{seconds:.1f} s of speech, the first after {first * 1000:.0f} ms"
+def _reason(error: Exception, silent: str) -> str:
+    """What to tell: our own sentence, or one for what never came, or the name of a surprise."""
+    if isinstance(error, VoiceKitError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return silent
+    return f"The sound system is broken ({type(error).__name__}): {error}. Restart the computer."
 
 
 def _hub() -> Finding:

@@ -1,0 +1,225 @@
+"""The examination ends, whatever is broken, and says what to type."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from helpers_sound_card import FakeCard
+
+from voice_kit import engines
+from voice_kit.errors import EngineFailedError
+from voice_kit.settings import Settings
+from voice_kit.workshop import doctor
+
+EMBEDDED = {"stt": "sphinx", "llm": "handbook", "tts": "espeak"}
+SETTINGS = Settings().changed(EMBEDDED)
+
+let_go = threading.Event()
+
+
+class Broken:
+    """It is installed, but something in it is wrong."""
+
+    name, stops = "broken", "steps"
+
+    def __init__(self):
+        raise ImportError("libcudnn.so.9: cannot open shared object file")
+
+
+class Raises:
+    name, stops = "raises", "steps"
+
+    def reply(self, messages):
+        raise ZeroDivisionError("my secret")
+
+
+class Refuses:
+    name, stops = "refuses", "steps"
+
+    def reply(self, messages):
+        raise EngineFailedError("refuses", "it is tired", fix="coffee")
+
+
+class Mute:
+    name, stops = "mute", "steps"
+
+    def reply(self, messages):
+        return iter(())
+
+
+class NeverLoads:
+    name, stops = "never loads", "steps"
+
+    def __init__(self):
+        let_go.wait()
+
+
+def examined(settings=SETTINGS):
+    return list(doctor.examine(settings, offline=True))
+
+
+def of(what, findings):
+    return [finding for finding in findings if finding.what == what]
+
+
+@pytest.fixture
+def an_engine(monkeypatch):
+    """Make a class of this file an engine, and choose it."""
+
+    def choose(stage, cls):
+        monkeypatch.setitem(engines.BUILT_IN[stage], "mine", f"{__name__}:{cls.__name__}")
+        return SETTINGS.changed({stage: "mine"})
+
+    return choose
+
+
+class LiveCard(FakeCard):
+    """Its microphone hums `level`, its loudspeaker plays as fast as it is asked."""
+
+    def __init__(self, level=0.25, **more):
+        super().__init__(16_000, **more)
+        self.level = level
+        self.played = []
+
+    def InputStream(self, **options):  # noqa: N802
+        return self._running(super().InputStream(**options), self._push)
+
+    def OutputStream(self, **options):  # noqa: N802
+        return self._running(FakeCard.InputStream(self, **options), self._pull)
+
+    def _running(self, stream, step):
+        def run():
+            while not stream.closed:
+                if stream.started:
+                    step(stream)
+                threading.Event().wait(0.001)
+
+        threading.Thread(target=run, daemon=True).start()
+        return stream
+
+    def _push(self, stream):
+        stream.push(np.full(512, self.level, np.float32))
+
+    def _pull(self, stream):
+        self.played.append(stream.pull(512))
+
+
+def test_every_line_that_is_not_ok_says_what_to_do():
+    findings = examined()
+    assert len(findings) >= 10
+    assert all(finding.fix for finding in findings if finding.status != "ok")
+    assert [finding.status for finding in of("stt", findings)] == ["ok"]
+
+
+def test_each_engine_does_its_task_and_its_time_is_told():
+    findings = examined()
+    for stage, part in {
+        "vad": "hears speech in ",
+        "stt": "what is voice activity detection",
+        "llm": "first word after",
+        "tts": "of speech, the first after",
+    }.items():
+        (finding,) = of(stage, findings)
+        assert part in finding.found
+        assert finding.found.rstrip(")").endswith((" ms", "real time"))
+
+
+def test_one_second_is_recorded_and_that_very_second_played_back(monkeypatch):
+    card = LiveCard(level=0.25).plug_in(monkeypatch)
+    findings = examined()
+    (microphone,) = of("microphone", findings)
+    (loudspeaker,) = of("loudspeaker", findings)
+    assert (microphone.status, loudspeaker.status) == ("ok", "ok")
+    assert "-12 dBFS" in microphone.found
+    assert "played back" in loudspeaker.found
+    played = np.concatenate(card.played)
+    assert 16_000 <= np.count_nonzero(abs(played - 0.25) < 0.01) <= 16_000 + 512
+    assert all(stream.closed for stream in card.streams)
+
+
+def test_a_muted_microphone_is_to_be_fixed(monkeypatch):
+    LiveCard(level=0.0).plug_in(monkeypatch)
+    (finding,) = of("microphone", examined())
+    assert finding.status == "fix"
+    assert "privacy" in finding.fix
+
+
+def test_a_sound_card_that_hangs_holds_nothing_up(monkeypatch):
+    class Hanging(FakeCard):
+        def query_devices(self, device=None, kind=None):
+            let_go.wait()
+
+    let_go.clear()
+    Hanging().plug_in(monkeypatch)
+    monkeypatch.setattr(doctor, "CARD", 0.2)
+    findings = examined()
+    let_go.set()
+    assert "another program" in of("microphone", findings)[0].fix
+    assert "another program" in of("loudspeaker", findings)[0].fix
+    assert of("tts", findings)[0].status == "ok"
+
+
+def test_a_sound_system_that_is_broken_is_a_line_and_no_traceback(monkeypatch):
+    class Odd(FakeCard):
+        def _check(self, **_):
+            raise RuntimeError("the driver is from 1998")
+
+        check_input_settings = check_output_settings = _check
+
+    Odd().plug_in(monkeypatch)
+    (finding,) = of("microphone", examined())
+    assert finding.status == "note"
+    assert "broken" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("stage", "cls", "part"),
+    [
+        ("stt", Broken, "ImportError"),
+        ("llm", Raises, "ZeroDivisionError"),
+        ("llm", Refuses, "coffee"),
+    ],
+)
+def test_an_engine_that_is_there_but_broken_is_to_be_fixed(stage, cls, part, an_engine):
+    findings = examined(an_engine(stage, cls))
+    (finding,) = of(stage, findings)
+    assert finding.status == "fix"
+    assert part in finding.found + finding.fix
+    assert "secret" not in finding.found + finding.fix
+    assert of("tts", findings)[0].status == "ok", "the others are examined all the same"
+
+
+def test_a_model_that_says_nothing_is_to_be_fixed(an_engine):
+    (finding,) = of("llm", examined(an_engine("llm", Mute)))
+    assert finding.status == "fix"
+    assert "no word" in finding.fix
+
+
+def test_an_engine_that_never_loads_is_given_up(an_engine, monkeypatch):
+    let_go.clear()
+    monkeypatch.setattr(doctor, "ENGINE", 5.0)
+    findings = examined(an_engine("tts", NeverLoads))
+    let_go.set()
+    (finding,) = of("tts", findings)
+    assert finding.status == "fix"
+    assert "within 5 s" in finding.found
+
+
+def test_people_read_words_and_the_exit_code_says_whether_all_is_well():
+    chosen = [word for item in EMBEDDED.items() for word in ("--set", "=".join(item))]
+    command = [sys.executable, "-m", "voice_kit.cli", "doctor", "--offline"]
+    well = subprocess.run([*command, *chosen], capture_output=True, text=True, check=False)
+    assert well.returncode == 0
+    assert "Everything needed is here." in well.stderr
+    assert "ok    speech to text (stt): sphinx" in well.stdout
+    ill = subprocess.run(
+        [*command, "--set", "llm=llamacpp:/no/such.gguf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ill.returncode == 1
+    assert "fix   language model (llm): " in ill.stdout
+    assert "1 to fix." in ill.stderr
