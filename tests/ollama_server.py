@@ -39,9 +39,7 @@ class OllamaServer(ScriptedServer):
 
     async def _reply(self, request: Request, reply: Reply) -> None:
         if self.mute:
-            await reply.until_the_client_closes()
-            self.closed.set()
-            return
+            return await reply.until_the_client_closes()
         match request.method, request.path:
             case "GET", "/api/tags":
                 await reply.json({"models": [described(model) for model in self.models]})
@@ -69,8 +67,7 @@ class OllamaServer(ScriptedServer):
             return await reply.json({"error": f'"{model}" does not support thinking'}, 400)
         match self.mode:
             case "hang":
-                await reply.until_the_client_closes()
-                return self.closed.set()
+                return await reply.until_the_client_closes()
             case "garbage":
                 return await reply.whole(b"<html>It works!</html>", 200, "text/html")
             case "other json":
@@ -89,7 +86,6 @@ class OllamaServer(ScriptedServer):
         match self.mode:
             case "wait":
                 await reply.until_the_client_closes()
-                self.closed.set()
             case "die":
                 await reply.die()
             case "cut":

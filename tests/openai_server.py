@@ -56,8 +56,7 @@ class OpenAIServer(ScriptedServer):
             return await reply.json({"error": {"message": problem, "code": self.mode}}, status)
         match self.mode:
             case "hang":
-                await reply.until_the_client_closes()
-                return self.closed.set()
+                return await reply.until_the_client_closes()
             case "garbage":
                 return await reply.whole(b"<html>It works!</html>", 200, "text/html")
         await reply.start("text/event-stream")
@@ -74,7 +73,6 @@ class OpenAIServer(ScriptedServer):
         match self.mode:
             case "wait":
                 await reply.until_the_client_closes()
-                self.closed.set()
             case "die":
                 await reply.die()
             case "cut":

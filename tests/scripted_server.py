@@ -14,6 +14,7 @@ from typing import Any
 class Request:
     """What the client asked."""
 
+    line: str
     method: str
     path: str
     headers: Mapping[str, str]
@@ -27,8 +28,8 @@ class Request:
 class Reply:
     """How a script answers: whole, in chunks, or badly."""
 
-    def __init__(self, reader, writer):
-        self._reader, self._writer = reader, writer
+    def __init__(self, reader, writer, closed: threading.Event):
+        self._reader, self._writer, self._closed = reader, writer, closed
         self.kept_alive = True
 
     async def json(self, data: Any, status: int = 200) -> None:
@@ -64,27 +65,33 @@ class Reply:
         self.kept_alive = False
         while await self._reader.read(1024):
             pass
+        self._closed.set()
 
     async def _send(self, data: bytes | str) -> None:
         self._writer.write(data.encode() if isinstance(data, str) else data)
         await self._writer.drain()
 
 
+Script = Callable[[Request, Reply], Awaitable[None]]
+
+
 class ScriptedServer:
     """Runs `answer(request, reply)` for each request, in a thread of its own.
 
-    `with ScriptedServer(answer) as server:` gives `server.url`, the `requests` so far, and
-    `closed`, which is set when a client closes while a script waits for that. `open_connections`
-    counts those that are open now; `all_closed` is set while there is none.
+    `with ScriptedServer(answer) as server:` gives `server.url`, the `requests` so far, `came`,
+    which is set by the first of them, and `closed`, which is set when a client closes while a
+    script waits for that. `connections` counts those ever made, `open_connections` those that are
+    open now; `all_closed` is set while there is none.
     """
 
-    def __init__(self, answer: Callable[[Request, Reply], Awaitable[None]]):
+    def __init__(self, answer: Script):
         self._answer = answer
         self.requests: list[Request] = []
+        self.came = threading.Event()
         self.closed = threading.Event()
         self.all_closed = threading.Event()
         self.all_closed.set()
-        self.open_connections = 0
+        self.connections = self.open_connections = 0
 
     def __enter__(self):
         ready = threading.Event()
@@ -121,12 +128,14 @@ class ScriptedServer:
     async def _connection(self, reader, writer) -> None:
         task = asyncio.current_task()
         self._connections.add(task)
+        self.connections += 1
         self.open_connections += 1
         self.all_closed.clear()
         try:
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
-                reply = Reply(reader, writer)
+                self.came.set()
+                reply = Reply(reader, writer, self.closed)
                 await self._answer(request, reply)
                 if not reply.kept_alive:
                     break
@@ -151,7 +160,54 @@ async def _read(reader) -> Request | None:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path.partition("?")[0], headers, body)
+    return Request(first, method, path.partition("?")[0], headers, body)
+
+
+def sends(*parts: bytes) -> Script:
+    """Answers with these chunks."""
+
+    async def answer(request: Request, reply: Reply) -> None:
+        await reply.start("application/octet-stream")
+        for part in parts:
+            await reply.chunk(part)
+        await reply.end()
+
+    return answer
+
+
+def refuses(status: int) -> Script:
+    """Refuses, repeating in the body what was sent to it, as some servers do."""
+
+    async def answer(request: Request, reply: Reply) -> None:
+        await reply.json({"detail": request.body.decode(errors="replace")}, status)
+
+    return answer
+
+
+def hangs(*first: bytes) -> Script:
+    """Sends these chunks (without any: nothing at all), and then nothing more."""
+
+    async def answer(request: Request, reply: Reply) -> None:
+        if first:
+            await reply.start("application/octet-stream")
+        for part in first:
+            await reply.chunk(part)
+        await reply.until_the_client_closes()
+
+    return answer
+
+
+def dies(*first: bytes) -> Script:
+    """Sends these chunks and breaks off in the middle of the next."""
+
+    async def answer(request: Request, reply: Reply) -> None:
+        await reply.start("application/octet-stream")
+        for part in first:
+            await reply.chunk(part)
+        await reply.raw(b"ffff\r\nhalf")
+        await reply.die()
+
+    return answer
 
 
 def refusing_url() -> str:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_kit"
 
-NOUNS = {"types", "errors", "settings"}
+NOUNS = {"types", "errors", "settings", "remote"}
 VERBS = {"hear", "think", "speak"}
 CORE = NOUNS | {"audio", "engines"} | VERBS | {"converse"}
 EVERYTHING = CORE | {"show", "serve", "workshop", "cli", "sounds"}
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "types": set(),
     "errors": set(),
     "settings": {"errors"},
+    "remote": {"types", "errors", "remote"},
     "audio": NOUNS | {"audio"},
     "hear": NOUNS | {"audio", "hear"},
     "think": NOUNS | {"audio", "think"},

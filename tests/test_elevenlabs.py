@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from helpers_speech_server import chunks, dies, hangs, serving, status
+from scripted_server import ScriptedServer, dies, hangs, refuses, sends
 
 from voice_kit.errors import EngineFailedError, EngineTimeoutError, MissingEngineError
 from voice_kit.speak.tts_elevenlabs import ElevenLabs
@@ -49,11 +49,8 @@ async def said(speech, text=TEXT):
 
 
 def talk(answer, text=TEXT, **options):
-    async def scene():
-        async with serving(answer) as server:
-            return await said(engine(server.url, **options), text), server.requests
-
-    return asyncio.run(scene())
+    with ScriptedServer(answer) as server:
+        return asyncio.run(said(engine(server.url, **options), text)), server.requests
 
 
 def words(parts):
@@ -67,7 +64,7 @@ def words(parts):
 
 @pytest.mark.parametrize("borders", [(), (5, 12, 20), (1, 2, 3, 4), tuple(range(1, len(TEXT)))])
 def test_sound_text_and_times_are_the_same_however_the_answer_is_cut(borders):
-    parts, _ = talk(chunks(*lines(*borders)))
+    parts, _ = talk(sends(*lines(*borders)))
     samples = np.concatenate([part.audio.samples for part in parts])
     assert np.array_equal(samples, WAVE.astype(np.float32) / 32768)
     assert "".join(part.text for part in parts) == TEXT
@@ -78,7 +75,7 @@ def test_sound_text_and_times_are_the_same_however_the_answer_is_cut(borders):
 
 
 def test_what_was_heard_is_exact_to_the_word():
-    parts, _ = talk(chunks(*lines(5, 12, 20)))
+    parts, _ = talk(sends(*lines(5, 12, 20)))
     assert heard_text(parts, 1.0) == "My secret"
     assert heard_text(parts, 1.75) == "My secret is safe,"
     assert heard_text(parts, 9) == TEXT
@@ -86,7 +83,7 @@ def test_what_was_heard_is_exact_to_the_word():
 
 def test_a_line_may_be_cut_anywhere():
     whole = b"".join(lines(5, 12, 20))
-    parts, _ = talk(chunks(*(whole[at : at + 1001] for at in range(0, len(whole), 1001))))
+    parts, _ = talk(sends(*(whole[at : at + 1001] for at in range(0, len(whole), 1001))))
     assert "".join(part.text for part in parts) == TEXT
     assert [text for text, _, _ in words(parts)] == TEXT.split()
 
@@ -94,7 +91,7 @@ def test_a_line_may_be_cut_anywhere():
 def test_times_that_come_before_their_sound_wait_for_it():
     third = len(WAVE) // 3
     first = line(WAVE[:third], TEXT)
-    parts, _ = talk(chunks(first, line(WAVE[third : 2 * third]), line(WAVE[2 * third :])))
+    parts, _ = talk(sends(first, line(WAVE[third : 2 * third]), line(WAVE[2 * third :])))
     assert TEXT.startswith(parts[0].text)
     assert parts[0].text == "My secret "
     assert "".join(part.text for part in parts) == TEXT
@@ -102,17 +99,17 @@ def test_times_that_come_before_their_sound_wait_for_it():
 
 @pytest.mark.parametrize("spelled", ["", "Something else entirely, really!!"])
 def test_times_of_other_words_are_no_times_and_the_text_still_comes(spelled):
-    parts, _ = talk(chunks(line(WAVE[:30_000], spelled), line(WAVE[30_000:])))
+    parts, _ = talk(sends(line(WAVE[:30_000], spelled), line(WAVE[30_000:])))
     assert "".join(part.text for part in parts) == TEXT
     assert words(parts) == []
 
 
 def test_the_request_is_the_one_elevenlabs_documents():
-    _, (request,) = talk(chunks(*lines()), language="fr", speed=1.1)
+    _, (request,) = talk(sends(*lines()), language="fr", speed=1.1)
     path = "/v1/text-to-speech/voice%2F1/stream/with-timestamps?output_format=pcm_24000"
     assert request.line == f"POST {path} HTTP/1.1"
     assert request.headers["xi-api-key"] == "k"
-    assert request.body == {
+    assert request.json == {
         "text": TEXT,
         "model_id": "eleven_flash_v2_5",
         "language_code": "fr",
@@ -121,46 +118,48 @@ def test_the_request_is_the_one_elevenlabs_documents():
 
 
 def test_a_model_that_refuses_languages_is_told_none():
-    _, (request,) = talk(chunks(*lines()), model_id="eleven_multilingual_v2")
-    assert request.body == {"text": TEXT, "model_id": "eleven_multilingual_v2"}
+    _, (request,) = talk(sends(*lines()), model_id="eleven_multilingual_v2")
+    assert request.json == {"text": TEXT, "model_id": "eleven_multilingual_v2"}
 
 
 def test_the_first_sound_is_given_before_the_rest_has_come_and_closing_hangs_up():
     async def scene():
-        async with serving(hangs(lines(5)[0])) as server:
-            async with aclosing(engine(server.url).speak(TEXT)) as parts:
-                first = await anext(parts)
-            await asyncio.wait_for(server.left.wait(), 10)
-            return first
+        async with aclosing(engine(server.url).speak(TEXT)) as parts:
+            first = await anext(parts)
+            assert not server.closed.is_set()
+        assert await asyncio.to_thread(server.closed.wait, 10)
+        return first
 
-    assert asyncio.run(scene()).text == "My "
+    with ScriptedServer(hangs(lines(5)[0])) as server:
+        assert asyncio.run(scene()).text == "My "
 
 
 def test_cancelling_hangs_up_on_a_server_that_hangs():
     async def scene():
-        async with serving(hangs()) as server, asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(said(engine(server.url)))
-            await server.asked.wait()
+            assert await asyncio.to_thread(server.came.wait, 10)
             task.cancel()
-            await asyncio.wait_for(server.left.wait(), 10)
+            assert await asyncio.to_thread(server.closed.wait, 10)
 
-    asyncio.run(scene())
+    with ScriptedServer(hangs()) as server:
+        asyncio.run(scene())
 
 
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        (status(401), EngineFailedError, "api_key"),
-        (status(422), EngineFailedError, "another model or voice"),
+        (refuses(401), MissingEngineError, "a valid key in ELEVENLABS_API_KEY"),
+        (refuses(422), EngineFailedError, "another model or voice"),
         (hangs(lines(5)[0]), EngineTimeoutError, r"0\.3 s"),
-        (dies(lines(5)[0]), EngineFailedError, "connection broke"),
-        (chunks(), EngineFailedError, "no sound"),
-        (chunks(b"My secret garbage\n"), EngineFailedError, "unreadable"),
-        (chunks(b"[1, 2]\n"), EngineFailedError, "unreadable"),
-        (chunks(b'{"detail": "My secret"}\n'), EngineFailedError, "unreadable"),
-        (chunks(b'{"audio_base64": "My secret"}\n'), EngineFailedError, "unreadable"),
-        (chunks(b'{"audio_base64": "", "alignment": {}}\n'), EngineFailedError, "no sound"),
-        (chunks(b'{"audio_base64": "", "alignment": [3]}\n'), EngineFailedError, "unreadable"),
+        (dies(lines(5)[0]), EngineFailedError, "answer broke off"),
+        (sends(), EngineFailedError, "no sound"),
+        (sends(b"My secret garbage\n"), EngineFailedError, "unreadable"),
+        (sends(b"[1, 2]\n"), EngineFailedError, "unreadable"),
+        (sends(b'{"detail": "My secret"}\n'), EngineFailedError, "unreadable"),
+        (sends(b'{"audio_base64": "My secret"}\n'), EngineFailedError, "unreadable"),
+        (sends(b'{"audio_base64": "", "alignment": {}}\n'), EngineFailedError, "no sound"),
+        (sends(b'{"audio_base64": "", "alignment": [3]}\n'), EngineFailedError, "unreadable"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_with_the_fix_and_without_the_text(answer, error, message):
@@ -184,15 +183,14 @@ def test_the_accounts_voices_are_asked_of_the_server():
     one = {"voice_id": "abc", "name": "A", "labels": {"gender": "female", "language": "en"}}
     listed = json.dumps({"voices": [one, {"voice_id": "def", "labels": None}]}).encode()
 
-    async def scene(answer):
-        async with serving(answer) as server:
-            return await asyncio.to_thread(ElevenLabs.voices, api_key="k", base_url=server.url)
+    def ask(answer):
+        with ScriptedServer(answer) as server:
+            return ElevenLabs.voices(api_key="k", base_url=server.url)
 
-    voices = asyncio.run(scene(chunks(listed)))
-    assert [(voice.name, voice.language, voice.gender) for voice in voices] == [
+    assert [(voice.name, voice.language, voice.gender) for voice in ask(sends(listed))] == [
         ("abc", "en", "female"),
         ("def", "", ""),
     ]
-    for answer in (status(401), chunks(b"garbage"), chunks(b"[]")):
+    for answer in (refuses(401), sends(b"garbage"), sends(b"[]")):
         with pytest.raises(MissingEngineError, match="api_key"):
-            asyncio.run(scene(answer))
+            ask(answer)

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import io
-import queue
 import warnings
 import wave
 from email.parser import BytesParser
@@ -12,7 +11,7 @@ from email.policy import HTTP
 import numpy as np
 import pytest
 from helpers_hear import voice
-from scripted_server import ScriptedServer, refusing_url
+from scripted_server import ScriptedServer, hangs, refusing_url
 
 from voice_kit.errors import (
     EngineFailedError,
@@ -133,7 +132,7 @@ def test_within_one_loop_the_connection_is_kept():
     async def twice(engine):
         first = await engine.transcribe(voice(1))
         second = await engine.transcribe(voice(1))
-        return first, second, server.open_connections
+        return first, second, server.connections
 
     with saying("Hello there.") as server:
         first, second, connections = asyncio.run(twice(OpenAITranscriber(base_url=server.url)))
@@ -165,28 +164,17 @@ def test_several_sounds_are_heard_side_by_side():
 def test_cancelling_closes_the_request():
     async def scene(engine):
         task = asyncio.create_task(engine.transcribe(voice(1)))
-        await asyncio.to_thread(asked.get)
+        await asyncio.to_thread(server.came.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         return await asyncio.to_thread(server.closed.wait, 10)
 
-    asked = queue.Queue()
-
-    async def answer(request, reply):
-        asked.put(request)
-        await reply.until_the_client_closes()
-        server.closed.set()
-
-    with ScriptedServer(answer) as server:
+    with ScriptedServer(hangs()) as server:
         assert asyncio.run(scene(OpenAITranscriber(base_url=server.url)))
 
 
 # Servers that fail
-
-
-async def hangs(request, reply):
-    await reply.until_the_client_closes()
 
 
 async def dies_before_answering(request, reply):
@@ -244,7 +232,10 @@ def test_garbage_is_a_sentence_that_does_not_repeat_it(answer):
 
 
 def test_a_server_that_hangs_is_given_up_in_time():
-    with ScriptedServer(hangs) as server, pytest.raises(EngineTimeoutError, match=r"within 0\.2 s"):
+    with (
+        ScriptedServer(hangs()) as server,
+        pytest.raises(EngineTimeoutError, match=r"within 0\.2 s"),
+    ):
         hear(server, timeout=0.2)
 
 

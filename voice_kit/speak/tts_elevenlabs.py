@@ -12,13 +12,16 @@ from typing import Any
 from urllib.parse import quote
 
 from voice_kit.errors import MissingEngineError
-from voice_kit.speak.remote import CONNECT, Pcm, Server, near
+from voice_kit.remote.clients import Http
+from voice_kit.remote.servers import CONNECT, Server, address, ask
+from voice_kit.speak.pcm import Pcm
 from voice_kit.speak.voice import Voice
 from voice_kit.speak.words import Unrolling
 from voice_kit.types import Audio, Speech, Stops, Word
 
 URL = "https://api.elevenlabs.io"
 RATE = 24_000
+ANOTHER = "another model or voice, or later"
 GEORGE = "JBFqnCBsd6RMkjVDRZzb"
 KNOW_LANGUAGES = frozenset({"eleven_flash_v2_5", "eleven_turbo_v2_5"})
 """The models that may be told a language; others refuse the request."""
@@ -47,7 +50,15 @@ class ElevenLabs:
         timeout: float = 10.0,
     ) -> None:
         self.name = f"elevenlabs:{model}"
-        self._server = Server(self.name, base_url, _headers(api_key), timeout)
+        headers = _headers(api_key)
+        self._server = Server(
+            self.name,
+            address(base_url),
+            key="ELEVENLABS_API_KEY",
+            another="another voice of `voice-kit voices`, or another model_id",
+            change=ANOTHER,
+        )
+        self._http = Http(self._server, headers, timeout)
         voice = quote(model, safe="")
         self._path = f"/v1/text-to-speech/{voice}/stream/with-timestamps?output_format=pcm_{RATE}"
         self._body: dict[str, Any] = {"model_id": model_id}
@@ -63,17 +74,17 @@ class ElevenLabs:
                 yield Speech(text, Audio.silence(0.01, RATE))
             return
         pcm, times = Pcm(RATE), _Times(text)
-        answer = self._server.post(self._path, {"text": text, **self._body})
+        answer = self._http.post(self._path, json={"text": text, **self._body})
         async with aclosing(answer), aclosing(_lines(answer)) as lines:
             async for line in lines:
                 try:
                     sound = times.read(json.loads(line))
                 except (ValueError, TypeError, KeyError, AttributeError) as error:
-                    raise self._server.failed("it sent something unreadable") from error
+                    raise self._server.failed("it sent something unreadable", ANOTHER) from error
                 if audio := pcm.add(sound):
                     yield times.speech(audio)
         if not pcm.begun:
-            raise self._server.failed("it sent no sound")
+            raise self._server.failed("it sent no sound", ANOTHER)
         yield times.speech(pcm.rest(), last=True)
 
     @classmethod
@@ -85,18 +96,11 @@ class ElevenLabs:
     @classmethod
     def voices(cls, *, api_key: str | None = None, base_url: str = URL) -> list[Voice]:
         """The account's voices, asked of the server. Blocks for 5 s at most."""
-        import httpx
-
+        url = f"{address(base_url)}/v1/voices"
         headers = _headers(api_key)
         try:
-            answer = httpx.get(
-                f"{base_url}/v1/voices",
-                headers=headers,
-                timeout=CONNECT,
-                trust_env=not near(base_url),
-            )
-            return [_voice(one) for one in answer.raise_for_status().json()["voices"]]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return [_voice(one) for one in ask(url, within=CONNECT, headers=headers)["voices"]]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise MissingEngineError("elevenlabs", fix="a valid api_key and a network") from error
 
 

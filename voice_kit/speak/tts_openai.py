@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from voice_kit.errors import MissingEngineError
-from voice_kit.speak.remote import Pcm, Server, near
+from voice_kit.remote.clients import Http
+from voice_kit.remote.servers import Server, bearer, openai_server
+from voice_kit.speak.pcm import Pcm
 from voice_kit.speak.voice import Voice
 from voice_kit.speak.words import Unrolling
 from voice_kit.types import Audio, Speech, Stops
 
-OPENAI = "https://api.openai.com/v1"
+ANOTHER = "another model or voice, or see the server's log"
 VOICES = tuple(
     "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split()  # noqa: SIM905
 )
@@ -41,10 +42,12 @@ class OpenAISpeech:
         rate: int = 24_000,
         timeout: float = 10.0,
     ) -> None:
-        url, key = _server(base_url, api_key)
+        url, key = openai_server(base_url, api_key)
         self.name = f"openai:{model}"
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._server = Server(self.name, url, headers, timeout)
+        self._server = Server(
+            self.name, url, another="another model, voice or base_url", change=ANOTHER
+        )
+        self._http = Http(self._server, bearer(key), timeout)
         self._body = {"model": model_id, "voice": model, "response_format": "pcm"}
         self._more = {} if speed == 1 else {"speed": speed}
         self._pace = Unrolling.PACE * speed
@@ -58,7 +61,7 @@ class OpenAISpeech:
             return
         pcm, unrolling = Pcm(self._rate), Unrolling(text, self._pace)
         body = {**self._body, "input": text, **self._more}
-        async with aclosing(self._server.post("/audio/speech", body)) as answer:
+        async with aclosing(self._http.post("/audio/speech", json=body)) as answer:
             async for data in answer:
                 audio = pcm.add(data)
                 if pcm.is_a_file:
@@ -67,13 +70,13 @@ class OpenAISpeech:
                 if audio:
                     yield Speech(unrolling.next(audio), audio)
         if not pcm.begun or pcm.is_a_file:
-            raise self._server.failed("it sent no sound")
+            raise self._server.failed("it sent no sound", ANOTHER)
         yield Speech(unrolling.rest(), pcm.rest())
 
     @classmethod
     def here(cls, *, base_url: str | None = None, api_key: str | None = None) -> str:
         """Nothing to choose: the server is only known, not asked."""
-        _server(base_url, api_key)
+        openai_server(base_url, api_key)
         return ""
 
     @classmethod
@@ -85,12 +88,3 @@ class OpenAISpeech:
         except MissingEngineError:
             here = False
         return [Voice("openai", name, "", here=here) for name in VOICES]
-
-
-def _server(base_url: str | None, api_key: str | None) -> tuple[str, str]:
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
-    key = api_key or os.environ.get("OPENAI_API_KEY") or ""
-    if not key and not near(url):
-        fix = "set OPENAI_API_KEY, or base_url in [options.openai] to a server of your own"
-        raise MissingEngineError("openai", fix=fix)
-    return url, key

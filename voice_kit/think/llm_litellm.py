@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError
-from voice_kit.think.servers import quiet, quietly
+from voice_kit.remote.clients import quiet, quietly
 from voice_kit.think.spoken import only_spoken
 from voice_kit.types import Message, Stops
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from voice_kit.errors import (
     EngineFailedError,
-    EngineTimeoutError,
     MissingEngineError,
     VoiceKitError,
 )
+from voice_kit.remote.clients import PerLoop, quietly
+from voice_kit.remote.servers import CONNECT, Server, ask, near
 from voice_kit.think.ollama_models import (
     BEST,
     address,
@@ -22,7 +23,6 @@ from voice_kit.think.ollama_models import (
     how_to_start,
     installed,
 )
-from voice_kit.think.servers import CONNECT, PerLoop, ask, near, quietly
 from voice_kit.think.spoken import only_spoken
 from voice_kit.types import Message, Stops
 
@@ -54,14 +54,17 @@ class Ollama:
         _need_package()
         import ollama
 
-        self._server = address(host)
-        self._model = _usable(model, self._server, pull)
+        url = address(host)
+        self._model = _usable(model, url, pull)
         self.name = f"ollama:{self._model}"
+        self._server = Server(
+            self.name, url, sends="answer of Ollama", kind="Ollama", start=how_to_start(url)
+        )
         self._more: dict[str, Any] = {
             "model": self._model,
             "stream": True,
             "keep_alive": keep_alive,
-            "think": think if _can_think(self._model, self._server) else None,
+            "think": think if _can_think(self._model, url) else None,
             "options": {**({"num_ctx": num_ctx} if num_ctx else {}), **(options or {})},
         }
 
@@ -69,9 +72,7 @@ class Ollama:
             import httpx
 
             timeout = httpx.Timeout(None, connect=CONNECT)
-            return ollama.AsyncClient(
-                self._server, timeout=timeout, trust_env=not near(self._server)
-            )
+            return ollama.AsyncClient(url, timeout=timeout, trust_env=not near(url))
 
         self._clients = PerLoop(client, ollama.AsyncClient.close)
 
@@ -86,9 +87,6 @@ class Ollama:
         return only_spoken(quietly(self._tokens(messages)))
 
     async def _tokens(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        import httpx
-        import ollama
-
         client = await self._clients.get()
         said = [{"role": message.role, "content": message.content} for message in messages]
         done = False
@@ -99,19 +97,12 @@ class Ollama:
                     done = done or bool(part.done)
                     if part.message.content:
                         yield part.message.content
-        except (ollama.ResponseError, httpx.HTTPError, OSError) as error:
+        except Exception as error:
             raise self._problem(error) from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise EngineFailedError(
-                self.name,
-                "what it sent is no answer of Ollama",
-                fix=f"check that {self._server} is an Ollama server",
-            ) from error
         if not done:
-            raise self._broke_off()
+            raise self._server.broke_off()
 
     def _problem(self, error: Exception) -> VoiceKitError:
-        import httpx
         import ollama
 
         match error:
@@ -128,22 +119,7 @@ class Ollama:
                     f"the server could not answer{status}",
                     fix="see what `ollama serve` says, or restart it",
                 )
-            case httpx.ConnectTimeout():
-                return EngineTimeoutError(self.name, CONNECT, fix=how_to_start(self._server))
-            case httpx.ProxyError():
-                return EngineFailedError(
-                    self.name,
-                    "the proxy in between refused",
-                    fix=f"put the host of {self._server} into NO_PROXY",
-                )
-            case httpx.ConnectError() | ConnectionError():
-                return MissingEngineError(self.name, fix=how_to_start(self._server))
-        return self._broke_off()
-
-    def _broke_off(self) -> VoiceKitError:
-        return EngineFailedError(
-            self.name, "the answer broke off", fix="ask again; if it stays so, restart Ollama"
-        )
+        return self._server.problem(error)
 
 
 def _usable(model: str, server: str, pull: Callable[[str, str], bool] | None) -> str:

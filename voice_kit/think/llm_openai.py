@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
 
-from voice_kit.errors import (
-    EngineFailedError,
-    EngineTimeoutError,
-    MissingEngineError,
-    SettingsError,
-    VoiceKitError,
-)
-from voice_kit.think.servers import CONNECT, PerLoop, ask, near, quietly
+from voice_kit.errors import MissingEngineError, VoiceKitError
+from voice_kit.remote.clients import PerLoop, quietly
+from voice_kit.remote.servers import CONNECT, Server, ask, bearer, near, openai_server
 from voice_kit.think.spoken import only_spoken
 from voice_kit.types import Message, Stops
-
-OPENAI = "https://api.openai.com/v1"
 
 
 class OpenAIModel:
@@ -48,12 +39,13 @@ class OpenAIModel:
         api_key: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        url, key = _server(base_url, api_key)
+        _need_package()
         import openai
 
-        self._server = url
+        url, key = openai_server(base_url, api_key)
         self._model = _model(model, url, key)
         self.name = f"openai:{self._model}"
+        self._server = Server(self.name, url, sends="chat completion")
         self._options = dict(options or {})
 
         def client() -> openai.AsyncOpenAI:
@@ -61,7 +53,11 @@ class OpenAIModel:
             http = openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=not near(url))
             # A retry inside a turn only adds to the silence; the loop has other engines.
             return openai.AsyncOpenAI(
-                base_url=url, api_key=key, timeout=timeout, max_retries=0, http_client=http
+                base_url=url,
+                api_key=key or "none",  # it insists on one
+                timeout=timeout,
+                max_retries=0,
+                http_client=http,
             )
 
         self._clients = PerLoop(client, openai.AsyncOpenAI.close)
@@ -69,7 +65,8 @@ class OpenAIModel:
     @classmethod
     def here(cls, model: str = "", base_url: str | None = None, api_key: str | None = None) -> str:
         """The model to be used: the one given, or the first of a server in the same room."""
-        url, key = _server(base_url, api_key)
+        _need_package()
+        url, key = openai_server(base_url, api_key)
         return _model(model, url, key)
 
     def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
@@ -97,7 +94,7 @@ class OpenAIModel:
                         break
                     chunk = json.loads(data)
                     if chunk.get("error"):
-                        raise self._broke_off()
+                        raise self._server.broke_off()
                     for choice in chunk["choices"][:1]:  # none in a chunk that tells the usage
                         finished = finished or choice.get("finish_reason") is not None
                         if token := (choice["delta"] or {}).get("content"):
@@ -107,46 +104,17 @@ class OpenAIModel:
         except Exception as error:  # version 2 lets httpx's errors through, version 3 httpx2's
             raise self._problem(error) from error
         if not finished:
-            raise self._broke_off()
+            raise self._server.broke_off()
 
     def _problem(self, error: Exception) -> VoiceKitError:
         import openai
 
         match error:
-            case openai.AuthenticationError() | openai.PermissionDeniedError():
-                return MissingEngineError(self.name, fix="a valid key in OPENAI_API_KEY")
-            case openai.NotFoundError():
-                return MissingEngineError(
-                    self.name, fix=f"a model that {self._server}/models names, if it is the server"
-                )
-            case openai.RateLimitError():
-                return EngineFailedError(
-                    self.name, "its limit is used up", fix="wait a little, or check your plan there"
-                )
             case openai.APIStatusError():
-                return EngineFailedError(
-                    self.name,
-                    f"the server refused ({error.status_code})",
-                    fix="check the model and the options, or see the server's log",
-                )
-            case openai.APITimeoutError():
-                return EngineTimeoutError(self.name, CONNECT, fix=f"check {self._server}")
-            case openai.APIConnectionError() if "Connect" in type(error.__cause__).__name__:
-                return MissingEngineError(
-                    self.name, fix=f"start the server, or check the address {self._server}"
-                )
-            case ValueError() | TypeError() | AttributeError() | LookupError():
-                return EngineFailedError(
-                    self.name,
-                    "what it sent is no chat completion",
-                    fix=f"check that {self._server} is an OpenAI-compatible server",
-                )
-        return self._broke_off()
-
-    def _broke_off(self) -> VoiceKitError:
-        return EngineFailedError(
-            self.name, "the answer broke off", fix=f"ask again; if it stays so, see {self._server}"
-        )
+                return self._server.refused(error.status_code)
+            case openai.APIConnectionError():
+                return self._server.problem(error.__cause__ or error)
+        return self._server.problem(error)
 
 
 async def _drain(lines: AsyncIterator[str]) -> None:
@@ -157,25 +125,9 @@ async def _drain(lines: AsyncIterator[str]) -> None:
                 pass
 
 
-def _server(base_url: str | None, api_key: str | None) -> tuple[str, str]:
+def _need_package() -> None:
     if find_spec("openai") is None:
         raise MissingEngineError("The OpenAI client", fix="pip install 'voice-kit[openai]'")
-    url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
-            raise ValueError("no URL")
-        _ = parts.port
-    except ValueError as error:
-        raise SettingsError(
-            f"“{url}” is no address of a server. Try one such as http://localhost:1234/v1."
-        ) from error
-    key = api_key or os.environ.get("OPENAI_API_KEY") or ""
-    if not key and not near(url):
-        raise MissingEngineError(
-            "openai", fix="a key in OPENAI_API_KEY, or a base_url of a server in the same room"
-        )
-    return (url if parts.path else f"{url}/v1"), key or "none"
 
 
 def _model(model: str, url: str, key: str) -> str:
@@ -185,7 +137,7 @@ def _model(model: str, url: str, key: str) -> str:
             raise MissingEngineError("openai", fix="name one of its models, as in “openai:MODEL”")
         return model
     try:
-        listed = ask(f"{url}/models", headers={"Authorization": f"Bearer {key}"})
+        listed = ask(f"{url}/models", headers=bearer(key))
         names = [entry["id"] for entry in listed["data"] if isinstance(entry["id"], str)]
     except OSError as error:
         raise MissingEngineError(

@@ -13,7 +13,7 @@ from voice_kit.errors import (
     MissingEngineError,
     SettingsError,
 )
-from voice_kit.think import servers
+from voice_kit.remote import servers
 
 BEST = "qwen3:1.7b"
 """1.4 GB; quick and good enough to talk to on a laptop."""
@@ -173,8 +173,7 @@ def _elsewhere(model: Mapping[str, Any]) -> bool:
 
 def authorization() -> dict[str, str]:
     """The header that a server behind a key wants, from OLLAMA_API_KEY."""
-    key = os.environ.get("OLLAMA_API_KEY", "")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    return servers.bearer(os.environ.get("OLLAMA_API_KEY", ""))
 
 
 def how_to_start(server: str) -> str:

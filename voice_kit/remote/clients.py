@@ -1,73 +1,23 @@
-"""What the engines that speak HTTP share: a quick question, a client per event loop, silence."""
+"""Clients: one for each event loop, closed with it, whose libraries log nothing that was said."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import ipaddress
-import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+
+from voice_kit.errors import MissingEngineError, VoiceKitError
+from voice_kit.remote.servers import CONNECT, Server, near
 
 Client = TypeVar("Client")
 Item = TypeVar("Item")
 
-CONNECT = 5.0
-"""Seconds for a server to take a connection. How long it may then think is the loop's to say."""
-
-
-def near(url: str) -> bool:
-    """Whether a server is on this machine or in the same room, where no proxy is to be asked."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local"))
-
-
-def ask(
-    url: str,
-    *,
-    within: float = 0.5,
-    headers: Mapping[str, str] | None = None,
-    body: Mapping[str, Any] | None = None,
-) -> Any:
-    """The JSON that a server answers within so many seconds, the look-up of its name included.
-
-    Loads no HTTP library. Raises `OSError` when there is no answer or a refusal, and `ValueError`
-    when the answer is no JSON.
-    """
-    opener = build_opener(*([ProxyHandler({})] if near(url) else []))
-    answers: SimpleQueue[Any] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            data = json.dumps(body).encode() if body is not None else None
-            request = Request(url, data, {"Content-Type": "application/json", **(headers or {})})
-            with opener.open(request, timeout=within) as response:
-                answers.put(json.load(response))
-        except (OSError, ValueError) as error:
-            answers.put(error)
-        except http.client.HTTPException as error:
-            answers.put(ValueError(f"{type(error).__name__} instead of an answer"))
-
-    # A thread, because nothing else bounds a name server that is silent.
-    Thread(target=work, name="voice-kit-ask", daemon=True).start()
-    try:
-        answer = answers.get(timeout=within)
-    except Empty:
-        raise TimeoutError(f"no answer within {within:g} s") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+KEPT = 60.0
+"""Seconds that a connection is kept between two turns: opening one costs a tenth of a second."""
 
 
 class PerLoop(Generic[Client]):
@@ -108,6 +58,52 @@ async def _until_the_loop_ends(
         kept.pop(loop, None)
         with quiet():
             await close(client)
+
+
+class Http:
+    """Requests to one server, by httpx. `timeout` bounds each wait, in seconds."""
+
+    def __init__(self, server: Server, headers: Mapping[str, str], timeout: float) -> None:
+        try:
+            import httpx
+        except ImportError as error:
+            raise MissingEngineError(server.engine, fix="pip install httpx") from error
+        self.server = server
+        self._timeout = timeout
+        far = not near(server.url)
+        # Read once here: each reading of the certificates takes a tenth of a second.
+        certificates = httpx.create_ssl_context(trust_env=far)
+
+        def client() -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                headers=dict(headers),
+                timeout=httpx.Timeout(timeout, connect=min(CONNECT, timeout)),
+                limits=httpx.Limits(max_keepalive_connections=20, keepalive_expiry=KEPT),
+                verify=certificates,
+                trust_env=far,
+            )
+
+        self._clients = PerLoop(client, httpx.AsyncClient.aclose)
+
+    def post(self, path: str, **content: Any) -> AsyncGenerator[bytes, None]:
+        """The answer's bytes as they come. Closing it closes the request.
+
+        `content` is what httpx takes: json, or data and files. Raises `VoiceKitError`.
+        """
+        return quietly(self._post(path, content))
+
+    async def _post(self, path: str, content: dict[str, Any]) -> AsyncGenerator[bytes, None]:
+        client = await self._clients.get()
+        try:
+            async with client.stream("POST", self.server.url + path, **content) as response:
+                if not response.is_success:
+                    raise self.server.refused(response.status_code)
+                async for part in response.aiter_bytes():
+                    yield part
+        except VoiceKitError:
+            raise
+        except Exception as error:
+            raise self.server.problem(error, self._timeout) from error
 
 
 _quiet: ContextVar[bool] = ContextVar("voice_kit_quiet", default=False)
