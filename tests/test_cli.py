@@ -166,7 +166,7 @@ def test_export_writes_an_assistant_that_runs(tmp_path, question):
     done = voice_kit("export", name, "--set", "hear.stop=0.4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / name).read_text()
-    assert "'hear.stop': 0.4" in text
+    assert '"hear.stop": 0.4' in text
     assert "PocketSphinx()" in text
     ran = subprocess.run(
         [sys.executable, name, str(question)],
@@ -187,7 +187,56 @@ def test_typed_lines_are_answered_where_there_is_no_microphone():
     done = voice_kit("talk", "--typed", "--llm", "handbook", input="What is latency?\n\n")
     assert done.returncode == 0, done.stderr
     assert "What is latency?" in done.stdout
-    assert "kit" in done.stdout
+    assert "kit  Latency is" in done.stdout
+
+
+def test_a_text_and_a_sound_may_come_through_a_pipe(tmp_path):
+    (answer,) = lines(
+        voice_kit("ask", "-", "--llm", "handbook", "--json", input="What is latency?")
+    )
+    assert "latency" in answer["text"].lower()
+    said = voice_kit(
+        *("say", "-", "--tts", "espeak", "--out", "x.wav"), cwd=tmp_path, input="Good morning."
+    )
+    assert said.returncode == 0, said.stderr
+    with (tmp_path / "x.wav").open() as sound:
+        (line,) = lines(voice_kit("vad", "-", "--json", stdin=sound))
+    assert line["file"] == "-"
+    assert line["speech"]
+
+
+def test_an_engines_option_is_a_number_where_it_looks_like_one(tmp_path):
+    words = ["say", "Good morning everybody.", "--tts", "espeak", "--json", "--out", "x.wav"]
+    (slow,) = lines(voice_kit(*words, "--set", "options.espeak.speed=0.5", cwd=tmp_path))
+    (fast,) = lines(voice_kit(*words, "--set", "options.espeak.speed=2", cwd=tmp_path))
+    assert slow["seconds"] > 2 * fast["seconds"]
+    wrong = voice_kit(*words, "--set", "options.espeak.speed=abc", cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "options.espeak" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_help_loads_nothing_that_it_does_not_need():
+    code = "import sys, voice_kit.cli; print([m for m in sys.argv[1:] if m in sys.modules])"
+    heavy = ["pydantic", "matplotlib", "av", "soxr", "onnxruntime", "voice_kit.settings"]
+    command = [sys.executable, "-c", code, *heavy]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_where_a_character_cannot_be_written_a_question_mark_is(tmp_path, question):
+    words = ["demo", "--fast", "--wav", question, "--out", tmp_path / "out"]
+    done = voice_kit(*words, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "speech to text" in done.stdout
+    assert "???" in done.stdout
+
+
+def test_only_voices_that_speak_here_are_heard_unless_one_was_named():
+    from voice_kit.cli import room
+
+    assert [room._local(name) for name in ("espeak", "kokoro", "piper")] == [True] * 3
+    assert [room._local(name) for name in ("elevenlabs", "openai")] == [False] * 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles only")

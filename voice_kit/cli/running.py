@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -67,7 +66,7 @@ async def transcribe(
     if audio.seconds <= LONG:
         return await call("stt", stt, lambda: stt.transcribe(audio), limit)
     vad = engine("vad", settings)
-    parts = await asyncio.to_thread(turns, vad, audio, settings)
+    parts = await call("vad", vad, lambda: turns(vad, audio, settings), None)
     texts = []
     for part in parts:
         on_way(part.started)

@@ -23,6 +23,8 @@ from voice_kit.types import (
 
 YOU, KIT = Text("you", "bold cyan"), Text("kit", "bold magenta")
 MARGIN = " " * 7
+BESIDE = 35
+"""Columns of a waterfall beside its drawing: the names and the milliseconds."""
 
 
 class ConsoleView:
@@ -84,7 +86,8 @@ class ConsoleView:
         if self.waterfalls and turn.voice_to_voice is not None:
             silence = headline(turn).rpartition(": ")[2]
             self.console.print(Text(f"{MARGIN}{silence}", "dim"))
-            for line in waterfall(turn):
+            room = self.console.width - len(MARGIN) - BESIDE
+            for line in waterfall(turn, min(30, max(5, room))):
                 self.console.print(Text(f"{MARGIN}{line}", "dim"), no_wrap=True, crop=True)
         self.console.print()
 
