@@ -15,15 +15,11 @@ from voice_kit.converse.desk import Desk
 from voice_kit.converse.floor import Floor
 from voice_kit.converse.line import Engines
 from voice_kit.converse.steps import as_failure, call
+from voice_kit.errors import EngineTimeoutError
 from voice_kit.hear.ears import FRAME_SECONDS, Ears
 from voice_kit.settings import Settings
 from voice_kit.think.history import History
-from voice_kit.types import (
-    Event,
-    FrameHeard,
-    Samples,
-    Transcribed,
-)
+from voice_kit.types import Event, Failed, FrameHeard, Samples, Transcribed
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +63,8 @@ class Conversation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._pause()
         await self._turns.__aexit__(kind, error, trace)
 
     def now(self) -> float:
@@ -77,19 +75,33 @@ class Conversation:
         return loop_time - self._origin
 
     async def listen(self, frames: AsyncIterable[Samples]) -> None:
-        """Hear every frame, and answer, until the frames end."""
+        """Hear every frame, and answer, until the frames end.
+
+        When none comes for a while, what was said so far is answered, and `Failed` tells why.
+        """
         loop = asyncio.get_running_loop()
-        state = self._vad.current.start()
-        heard_from = self._vad.current
-        async for frame in frames:
-            # The earliest arrival so far is the one least delayed on its way.
-            opened = loop.time() - self.ears.now - FRAME_SECONDS
-            self._origin = opened if self._origin is None else min(self._origin, opened)
-            if self._vad.current is not heard_from:
-                heard_from, state = self._vad.current, self._vad.current.start()
-            probability, state = await self._detect(frame, state)
-            self.hear(frame, probability)
-        self._floor.react(self.ears.end())
+        detector, state = self._vad.current, self._vad.current.start()
+        self.ears.skip_to(self.now())
+        alarm = loop.call_later(self.settings.timeouts.vad, self._no_frame)
+        try:
+            async for frame in frames:
+                if alarm.when() <= loop.time():
+                    self.ears.skip_to(self.now() - FRAME_SECONDS)
+                alarm.cancel()
+                # The earliest arrival so far is the one least delayed on its way.
+                opened = loop.time() - self.ears.now - FRAME_SECONDS
+                self._origin = opened if self._origin is None else min(self._origin, opened)
+                if self._vad.current is not detector:
+                    detector, state = self._vad.current, self._vad.current.start()
+                probability, state = await self._detect(frame, state)
+                self.hear(frame, probability)
+                alarm = loop.call_later(self.settings.timeouts.vad, self._no_frame)
+        except Exception:
+            self._pause()
+            raise
+        finally:
+            alarm.cancel()
+        self._pause()
 
     async def _detect(self, frame: Samples, state: Any) -> tuple[float, Any]:
         """Chance of speech, and the detector's next state. Bounded, unless it runs directly."""
@@ -109,6 +121,16 @@ class Conversation:
             return 0.0, self._vad.current.start()
         return float(probabilities[0]), states[0]
 
+    def _no_frame(self) -> None:
+        fix = "plug it in again, or voice-kit doctor"
+        late = EngineTimeoutError("The microphone", self.settings.timeouts.vad, fix=fix)
+        self._notify(Failed(0, self.now(), "microphone", "microphone", str(late)))
+        self._pause()
+
+    def _pause(self) -> None:
+        """Nothing more is heard for now: what was said so far is all."""
+        self._floor.react(self.ears.end())
+
     def hear(self, frame: Samples, probability: float) -> None:
         """Take in one frame and do at once what follows from it: no wait, no copy."""
         if not self.ears.speaking and self.ears.rules is not self.settings.hear:
@@ -122,7 +144,8 @@ class Conversation:
     def type(self, text: str) -> None:
         """Answer a typed line. It interrupts: whoever types means it."""
         self._floor.settings = self.settings
-        self._floor.type(text)
+        if text.strip():
+            self._floor.type(text)
 
     def hush(self) -> None:
         """Fall silent now; memory keeps what was heard."""

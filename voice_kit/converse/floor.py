@@ -14,7 +14,6 @@ from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
 from voice_kit.settings import Settings
 from voice_kit.types import (
-    Abandoned,
     Audio,
     HearingEvent,
     Interrupted,
@@ -24,7 +23,6 @@ from voice_kit.types import (
     PlaybackResumed,
     Resumed,
     SpeechStarted,
-    Transcript,
     TurnEnded,
     TurnStarted,
 )
@@ -61,17 +59,18 @@ class Floor:
                     self._starts += 1
                     self._begin(self.ears.sound(), event.ended, eager=True)
                 case TurnEnded():
-                    if self._early is None or self._early.covers != event.ended:
-                        self._begin(event.audio, event.ended)
+                    early = self._early
+                    if early is None or early.covers != event.ended:
+                        early = self._begin(event.audio, event.ended)
+                    early.ended = True
                     self._starts = 0
-                    self._commit()
+                    self._open()
         self._weigh_duration()
 
     def type(self, text: str) -> None:
         """Give the floor to a typed line."""
-        if self._answer is not None:
-            self._interrupt("a line was typed")
-        self._give_floor(self._start(typed=text, eager=False))
+        self._interrupt("a line was typed")
+        self._give_floor(self._start(eager=False, typed=text, ended=True))
 
     def hush(self) -> None:
         """End the answer that has the floor."""
@@ -79,127 +78,141 @@ class Floor:
 
     async def idle(self) -> None:
         """Return once no answer is under way."""
-        while self._last is not None and not self._last.closed.is_set():
-            await self._last.closed.wait()
+        while busy := [
+            turn.task
+            for turn in (self._last, self._early)
+            if turn and turn.ended and turn.task and not turn.task.done()
+        ]:
+            await asyncio.wait(busy)
 
     def _worth_an_early_start(self) -> bool:
-        rules = self.settings.hear
+        rules, early = self.settings.hear, self._early
         fits = self.transcribing <= rules.stop - rules.eager
-        busy = self._early is not None and self._early.transcript is None
+        busy = early is not None and early.transcript is None and not early.closed.is_set()
         return fits and not busy and self._starts < self.settings.eager_starts
 
     # What may be an interruption
 
     def _doubt(self) -> None:
         """Someone speaks while we do: hold the answer, its place kept, until we know more."""
-        answer, mode = self._answer, self.settings.interrupt.mode
-        if answer is None or mode == "never":
+        answer = self._answer
+        if answer is None or answer.settings.interrupt.mode == "never":
             return
-        if mode == "any" and answer.heard:
+        if answer.settings.interrupt.mode == "any" and answer.heard:
             self._interrupt("any sound interrupts")
         elif answer.pause() and answer.heard:
-            self.desk.notify(PlaybackPaused(answer.number, self.desk.now()))
+            answer.tell(PlaybackPaused)
 
     def _go_on(self) -> None:
-        """It was no interruption: the answer goes on from the same sample."""
+        """It was no interruption: the answer goes on from the same sample, unless someone speaks
+        again or said more than is transcribed yet."""
+        early = self._early
+        if self.ears.speaking and (early is None or early.covers != self.ears.ended):
+            return
+        if early is not None and not (early.transcript or early.dropped):
+            return
         if self._answer is not None and self._answer.go_on() and self._answer.heard:
-            self.desk.notify(PlaybackResumed(self._answer.number, self.desk.now()))
+            self._answer.tell(PlaybackResumed)
 
     def _weigh_duration(self) -> None:
-        answer, rules = self._answer, self.settings.interrupt
+        answer = self._answer
         if answer is None or not self.ears.speaking:
             return
         if not answer.heard and answer.audio is not None:
-            if self.ears.spoken >= self.settings.hear.shortest:
-                self._before = answer.audio  # one turn: both sounds are transcribed as one
-                answer.stop("its speaker went on before it was heard")
+            if self.ears.spoken >= self.ears.rules.shortest:
+                self._join(answer)
                 self._answer = None
-        elif rules.mode != "never" and self.ears.spoken >= rules.after:
-            self._interrupt(f"speech lasted {rules.after:g} s")
+        elif answer.paused and self.ears.spoken >= answer.settings.interrupt.after:
+            self._interrupt(f"speech lasted {answer.settings.interrupt.after:g} s")
 
     def _weigh_words(self, turn: Turn) -> bool:
-        """Whether `turn`, whose words are known now, is meant for us and goes on."""
-        transcript = turn.transcript
-        if transcript is None:  # it failed: say so, unless that would interrupt
-            turn.dropped = "" if self._answer in (None, turn) else "it could not be transcribed"
-            transcript = Transcript("")
-        elif (earlier := turn.instead_of) is not None and not earlier.closed.is_set():
-            if words(earlier.transcript) == words(transcript):
-                earlier.covers, earlier.audio, earlier.ended = turn.covers, turn.audio, turn.ended
-                self._early = earlier
-                if self._answer is turn:
-                    self._answer = None
+        """Whether `turn` is meant for us and goes on, now that its words are known, or lost."""
+        if turn.interrupted:
+            return False
+        heard, earlier, answer = turn.transcript, turn.instead_of, self._answer
+        turn.instead_of = None
+        if earlier is not None:
+            if heard is not None and words(earlier.transcript) == words(heard):
                 turn.dropped = "the same words: the earlier start stands"
-                self._open(earlier)
+                earlier.covers, earlier.audio, earlier.ended = turn.covers, turn.audio, turn.ended
+                self._early, self._answer = earlier, None if answer is turn else answer
+                self._open()
                 return False
             earlier.stop("its speaker went on with other words")
-        if transcript is not None and not transcript.text:
+        doubted = answer is not None and answer is not turn and answer.paused
+        if heard is None:  # say so, unless that would interrupt
+            turn.dropped = "it could not be transcribed" if doubted else ""
+        elif not heard.text:
             turn.dropped = "no words in it"
-        elif self._answer not in (None, turn) and self.settings.interrupt.mode == "evidence":
-            if not transcript.confident or is_backchannel(transcript.text, transcript.language):
-                turn.dropped = "its words were no interruption"
-            else:
-                self._interrupt("its words")
+        elif doubted and (not heard.confident or is_backchannel(heard.text, heard.language)):
+            turn.dropped = "its words were no interruption"
+        elif doubted:
+            self._interrupt("its words")
         if turn.dropped:
             self._before = Audio.silence(0)
             self._go_on()
-            return False
-        self._open(turn)
-        return True
+        self._open()
+        return not turn.dropped
 
     def _interrupt(self, reason: str) -> None:
-        answer = self._answer
+        answer, self._answer = self._answer, None
         if answer is not None:
             answer.interrupted = True
             answer.stop()
-            self.desk.notify(Interrupted(answer.number, self.desk.now(), reason))
-            self._answer = None
+            answer.tell(Interrupted, reason)
 
     # What is answered
 
     def _start(self, *, eager: bool, **what: Any) -> Turn:
         self._count += 1
         turn = Turn(self._count, self.desk, self.settings, before=self._last, **what)
-        typed = bool(turn.typed)
-        self.desk.notify(TurnStarted(turn.number, self.desk.now(), eager, typed))
-        turn.task = self._turns.create_task(
-            turn.answer(self._weigh_words), name=f"turn {turn.number}"
-        )
+        work = turn.answer(self._weigh_words)
+        turn.task = self._turns.create_task(work, name=f"turn {turn.number}")
         turn.task.add_done_callback(lambda _: self._over(turn))
+        turn.tell(TurnStarted, eager, turn.audio is None)
         return turn
 
-    def _begin(self, sound: Audio, covers: float, *, eager: bool = False) -> None:
+    def _begin(self, sound: Audio, covers: float, *, eager: bool = False) -> Turn:
         """Start an answer to this sound behind a closed gate."""
         earlier = self._early
-        if earlier is not None and earlier.ended and not earlier.closed.is_set():
-            self._before = earlier.audio or self._before  # ended, unanswered, and more was said
-            earlier.stop("its speaker went on before it was heard")
+        if earlier is not None and earlier.closed.is_set():
             earlier = None
-        whole = Audio(np.concatenate([self._before.samples, sound.samples]), sound.rate)
-        self._early = self._start(eager=eager, audio=whole, covers=covers, instead_of=earlier)
+        elif earlier is not None and earlier.ended:
+            self._join(earlier)
+            earlier = None
+        elif earlier is not None and earlier.transcript is None:  # this one's words decide
+            late, earlier = earlier, earlier.instead_of
+            late.instead_of = None
+            late.stop("its speaker went on before its words were known")
+        whole = np.concatenate([self._before.samples, sound.samples])
+        self._early = self._start(
+            eager=eager, audio=Audio(whole, sound.rate), covers=covers, instead_of=earlier
+        )
+        return self._early
 
-    def _commit(self) -> None:
-        """The turn has ended: what works on its answer may have the floor."""
-        if self._early is not None:
-            self._early.ended = True
-            self._open(self._early)
+    def _join(self, unheard: Turn) -> None:
+        """Its speaker goes on: one turn, whose sounds are transcribed as one. Of a radio that
+        never pauses, only the last sounds are kept."""
+        if unheard.audio is not None:
+            rate = unheard.audio.rate
+            most = round(self.ears.rules.longest * rate)
+            self._before = Audio(unheard.audio.samples[-most:], rate)
+        unheard.stop("its speaker went on before it was heard")
 
-    def _open(self, turn: Turn) -> None:
-        """Give it the floor, if its turn has ended, it is wanted, and nobody else has it."""
-        if turn.ended and not turn.dropped and self._answer is None:
-            self._give_floor(turn)
+    def _open(self) -> None:
+        """Give the floor to who waits for it, if its speaker has finished and nobody has it."""
+        early = self._early
+        if early is not None and early.ended and not early.dropped and self._answer is None:
+            self._give_floor(early)
 
     def _give_floor(self, turn: Turn) -> None:
-        if self._early is turn:
+        if turn is self._early:
             self._early, self._before = None, Audio.silence(0)
-        self._answer = self._last = turn
+        turn.before, self._last, self._answer = self._last, turn, turn
         turn.open_gate()
 
     def _over(self, turn: Turn) -> None:
-        if not turn.closed.is_set():  # cancelled before its first step
-            turn.closed.set()
-            self.desk.notify(Abandoned(turn.number, self.desk.now(), turn.dropped))
+        turn.close()
         if turn is self._answer:
             self._answer = None
-            if self._early is not None:
-                self._open(self._early)
+        self._open()

@@ -115,7 +115,7 @@ class Timeline:
         self._question: TurnEnded | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take in what happened."""
+        """Take in what happened. Of a turn whose start it did not see it keeps the rest."""
         match event:
             case FrameHeard():
                 self.probabilities.append((event.at, event.probability))
@@ -123,66 +123,45 @@ class Timeline:
                 self._question = event
             case TurnStarted():
                 self._open[event.turn] = TurnTimes(event.turn, eager=event.eager, typed=event.typed)
-            case GateOpened():
-                self._certain(self._open[event.turn], event.at)
+            case _ if number := getattr(event, "turn", 0):
+                self._add(self._open.setdefault(number, TurnTimes(number)), event)
+
+    def _add(self, turn: TurnTimes, event: Event) -> None:
+        stages = [bar.stage for bar in turn.bars]
+        match event:
+            case GateOpened() if self._question is not None and not turn.typed:
+                turn.ended = self._question.ended
+                turn.bars[:0] = [
+                    Bar("speech", self._question.started, turn.ended),
+                    Bar("wait", turn.ended, event.at),
+                ]
             case Transcribed():
-                turn = self._took(event.turn, "transcribe", event.at, event.took)
+                turn.bars.append(Bar("transcribe", event.at - event.took, event.at))
                 turn.engines["stt"] = event.engine
             case FirstToken():
-                turn = self._took(event.turn, "first_token", event.at, event.took)
+                turn.bars.append(Bar("first_token", event.at - event.took, event.at))
                 turn.engines["llm"] = event.engine
-            case SentenceReady() if self._stages(event.turn)[-1:] == ["first_token"]:
-                token = self._open[event.turn].bars[-1]
-                self._open[event.turn].bars.append(Bar("first_sentence", token.end, event.at))
-            case SpeechReady() if "synthesis" not in self._stages(event.turn):
-                turn = self._took(event.turn, "synthesis", event.at, event.took)
+            case SentenceReady() if stages[-1:] == ["first_token"]:
+                turn.bars.append(Bar("first_sentence", turn.bars[-1].end, event.at))
+            case SpeechReady() if "synthesis" not in stages:
+                turn.bars.append(Bar("synthesis", event.at - event.took, event.at))
                 turn.engines["tts"] = event.engine
-            case PlaybackStarted():
-                self._open[event.turn].first_sound = event.at
-                self._open[event.turn].bars.append(Bar("playback", event.at, event.at))
-            case PlaybackPaused() | Interrupted():
-                self._silent(event.turn, event.at)
-            case PlaybackResumed():
-                self._open[event.turn].bars.append(Bar("playback", event.at, event.at))
-            case Failed() if event.turn in self._open:
-                self._open[event.turn].problem = event.message
-            case Abandoned():
-                self.abandoned += 1
-                dropped = self._open.pop(event.turn)
-                self.wasted += sum(bar.seconds for bar in dropped.bars)
-            case TurnFinished():
-                self._finish(event)
-
-    def _stages(self, number: int) -> list[str]:
-        return [bar.stage for bar in self._open[number].bars]
-
-    def _certain(self, turn: TurnTimes, at: float) -> None:
-        if self._question is not None and not turn.typed:
-            question = self._question
-            turn.ended = question.ended
-            turn.bars[:0] = [
-                Bar("speech", question.started, question.ended),
-                Bar("wait", question.ended, at),
-            ]
-
-    def _took(self, number: int, stage: str, at: float, took: float) -> TurnTimes:
-        turn = self._open[number]
-        turn.bars.append(Bar(stage, at - took, at))
-        return turn
-
-    def _silent(self, number: int, at: float) -> None:
-        turn = self._open.get(number)
-        if turn and turn.bars and turn.bars[-1].stage == "playback":
-            last = turn.bars[-1]
-            if last.end == last.start:
-                turn.bars[-1] = Bar("playback", last.start, at)
-
-    def _finish(self, event: TurnFinished) -> None:
-        self._silent(event.turn, event.at)
-        turn = self._open.pop(event.turn)
-        turn.heard, turn.said, turn.said_heard = event.heard, event.said, event.said_heard
-        turn.interrupted = event.interrupted
-        self.turns.append(turn)
+            case PlaybackStarted() | PlaybackResumed():
+                if isinstance(event, PlaybackStarted):
+                    turn.first_sound = event.at
+                turn.bars.append(Bar("playback", event.at, event.at))
+            case PlaybackPaused() | Interrupted() | TurnFinished():
+                if stages[-1:] == ["playback"] and not turn.bars[-1].seconds:
+                    turn.bars[-1] = Bar("playback", turn.bars[-1].start, event.at)
+            case Failed():
+                turn.problem = event.message
+        if isinstance(event, Abandoned):
+            self.abandoned += 1
+            self.wasted += sum(bar.seconds for bar in self._open.pop(turn.number).bars)
+        elif isinstance(event, TurnFinished):
+            turn.heard, turn.said, turn.said_heard = event.heard, event.said, event.said_heard
+            turn.interrupted = event.interrupted
+            self.turns.append(self._open.pop(turn.number))
 
 
 def as_json(event: Event) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Ears:
                 return []
             self._frames = [*self._before, frame]
             self._loud, self._quiet, self._resting = 1, 0, False
-            self._started = self.now - FRAME_SECONDS
+            self._started = (self._heard - 1) * FRAME_SECONDS
             return [SpeechStarted(self._started)]
 
         self._frames.append(frame)
@@ -109,31 +109,33 @@ class Ears:
             self._loud, self._quiet, self._resting = self._loud + 1, 0, False
             if self._paused:
                 self._paused = False
-                events.append(Resumed(self.now - FRAME_SECONDS))
+                events.append(Resumed((self._heard - 1) * FRAME_SECONDS))
         else:
             self._quiet, self._resting = self._quiet + 1, True
 
         if self._loud < in_frames(rules.shortest):
             if self._quiet >= in_frames(rules.misfire):
-                events.append(Misfire(self.now, self._started))
-                self._forget()
+                events += self.end()
         elif self._quiet >= in_frames(rules.stop) or len(self._frames) >= in_frames(rules.longest):
-            events.append(self._ended())
+            events += self.end()
         elif not self._paused and rules.eager and self._quiet >= in_frames(rules.eager):
             self._paused = True
             events.append(Paused(self.now, self.ended))
         return events
 
     def end(self) -> list[HearingEvent]:
-        """What is left when the frames end: a turn that was not finished ends here."""
+        """Nothing more comes, for now: a turn that was not finished ends here."""
+        if not self._frames:
+            return []
+        event: HearingEvent = Misfire(self.now, self._started)
         if self._loud >= in_frames(self._rules.shortest):
-            return [self._ended()]
-        return []
-
-    def _ended(self) -> TurnEnded:
-        event = TurnEnded(self.now, self._started, self.ended, self.sound())
+            event = TurnEnded(self.now, self._started, self.ended, self.sound())
         self._forget()
-        return event
+        return [event]
+
+    def skip_to(self, seconds: float) -> None:
+        """Nothing was heard until then: the clock goes on, though never back."""
+        self._heard = max(self._heard, int(seconds / FRAME_SECONDS + 1e-6))
 
     def _forget(self) -> None:
         self._before.extend(self._frames[-(self._before.maxlen or 1) :])

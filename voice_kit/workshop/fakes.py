@@ -44,8 +44,8 @@ class Script:
         """The lines in a sound, in order."""
         numbers = np.rint(samples / STEP).astype(int)
         changes = np.flatnonzero(np.diff(numbers, prepend=0))
-        spoken = [numbers[at] for at in changes if numbers[at] > 0]
-        return " ".join(self.lines[number - 1] for number in spoken)
+        spoken = [self.lines[numbers[at] - 1] for at in changes if numbers[at] > 0]
+        return " ".join(line for line in spoken if line)
 
 
 class LoudnessDetector:
@@ -75,11 +75,12 @@ class ScriptedTranscriber:
     name: str = "scripted"
     stops: Stops = "async"
     in_loop_time: bool = True
-    calls: int = 0
+    seconds: list[float] = field(default_factory=list)
+    """How long each sound was that it was given."""
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """The lines in `audio`."""
-        self.calls += 1
+        self.seconds.append(audio.seconds)
         await asyncio.sleep(self.delay)
         return Transcript(self.script.heard_in(audio.samples), confident=self.confident)
 

@@ -1,0 +1,667 @@
+"""What went wrong once when several things happened at a time. Each name says what must hold."""
+
+import asyncio
+import contextlib
+
+import numpy as np
+import pytest
+from rules import assert_every_turn_is_whole
+from scenes import FarSpeaker, Faulty, Scene, after
+
+from voice_kit.audio.microphone import FileMicrophone
+from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.timeline import Timeline
+from voice_kit.converse.virtual import run
+from voice_kit.errors import AudioError
+from voice_kit.settings import Settings
+from voice_kit.types import (
+    RATE,
+    Failed,
+    FrameHeard,
+    GateOpened,
+    Interrupted,
+    PlaybackPaused,
+    PlaybackResumed,
+    PlaybackStarted,
+    SpeechReady,
+    TurnEnded,
+    TurnFinished,
+    TurnStarted,
+)
+from voice_kit.workshop.fakes import (
+    HummingVoice,
+    Script,
+    ScriptedModel,
+    ScriptedTranscriber,
+    scripted,
+)
+
+LONG = " ".join(["One two three four."] * 8)  # 8 s
+STORY = {"tell a story": LONG, "stop": "Fine.", "mhm": "Pardon?"}
+
+
+def users(scene):
+    return [text for role, text in scene.memory if role == "user"]
+
+
+def assistants(scene):
+    return [text for role, text in scene.memory if role == "assistant"]
+
+
+def changed(**changes):
+    return Settings().changed(changes)
+
+
+class SlowTranscriber(ScriptedTranscriber):
+    """Takes its time where its plan says so: a delay for each call, then the usual one."""
+
+    def __init__(self, script, *delays, usual=0.1):
+        super().__init__(script, usual)
+        self.delays = list(delays)
+        self.usual = usual
+
+    async def transcribe(self, audio):
+        self.delay = self.delays.pop(0) if self.delays else self.usual
+        return await super().transcribe(audio)
+
+
+# Interruptions whose words are late, lost, or followed by more
+
+
+@pytest.mark.parametrize("how", ["raises", "hangs"])
+@pytest.mark.parametrize("eager", [0.0, 0.064])
+def test_an_answer_goes_on_when_what_may_interrupt_it_cannot_be_transcribed(how, eager):
+    script = Script()
+    stt = Faulty(ScriptedTranscriber(script), ["works", how])
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 2.0, ("stop", 0.3), 20.0),
+        engines=scripted(script, STORY, stt=stt),
+        settings=Settings().changed({"hear.eager": eager, "timeouts.stt": 2}),
+    )
+    assert scene.one(Failed).stage == "stt"
+    assert scene.one(PlaybackResumed).at > scene.one(PlaybackPaused).at
+    assert scene.one(TurnFinished).said_heard == LONG
+
+
+def test_a_click_does_not_let_the_answer_go_on_while_the_words_before_it_are_being_weighed():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 2.0, ("stop", 0.3), 0.6, ("click", 0.06), 6.0),
+        engines=scripted(script, STORY, stt=SlowTranscriber(script, 0.1, 1.5)),
+        settings=Settings().changed({"hear.eager": 0}),
+    )
+    assert scene.one(Interrupted).reason == "its words"
+    assert not scene.all(PlaybackResumed)
+    assert users(scene) == ["tell a story", "stop"]
+
+
+def test_two_short_interruptions_in_a_row_are_both_heard():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 2.0, ("mhm", 0.3), 0.6, ("stop", 0.3), 6.0),
+        engines=scripted(script, STORY, stt=SlowTranscriber(script, 0.1, 0.7, 0.1)),
+        settings=Settings().changed({"hear.eager": 0}),
+    )
+    assert scene.one(Interrupted).reason == "its words"
+    assert " ".join(users(scene)).endswith("stop")
+
+
+def test_an_answer_does_not_go_on_under_someone_who_speaks_again():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 2.0, ("mhm", 0.3), 0.6, ("wait a moment", 0.45), 6.0),
+        engines=scripted(script, STORY, stt=SlowTranscriber(script, 0.1, 0.6, 0.1)),
+        settings=Settings().changed({"hear.eager": 0}),
+    )
+    # “mhm” was said at 3.5 s and is known at 4.9 s, while “wait a moment” is being said
+    assert not scene.all(PlaybackResumed)
+    assert users(scene)[-1] == "wait a moment"
+
+
+def test_a_failure_while_an_answer_is_held_is_told_once_it_goes_on():
+    script = Script()
+    tts = Faulty(HummingVoice(0.4), ["works", "works", "raises"])
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 1.2, ("mhm", 0.3), 12.0),
+        engines=scripted(script, STORY, tts=tts, then={"tts": [lambda: HummingVoice(0.1)]}),
+    )
+    assert scene.one(Failed).stage == "tts"
+    assert scene.one(TurnFinished).said_heard.endswith("voice for a moment.")
+
+
+def test_an_apology_can_be_interrupted():
+    script = Script()
+    stt = Faulty(ScriptedTranscriber(script), ["raises"])
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 1.2, ("stop", 0.6), 6.0),
+        engines=scripted(script, STORY, stt=stt),
+    )
+    first, second = scene.all(TurnFinished)
+    assert first.interrupted
+    assert "Sorry" in first.said_heard
+    assert first.said_heard != first.said
+    assert (second.heard, second.said_heard) == ("stop", "Fine.")
+
+
+def test_a_new_mode_of_interruption_counts_from_the_next_answer_on():
+    def never_from_now(talk):
+        talk.settings = talk.settings.changed({"interrupt.mode": "never"})
+
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 2.0, ("stop", 0.3), 12.0),
+        answers=STORY,
+        during=after((3.7, never_from_now)),  # the answer is held, the words are not yet known
+    )
+    assert scene.one(Interrupted).reason == "its words"
+    assert users(scene) == ["tell a story", "stop"]
+
+
+def test_a_typed_line_that_is_not_answered_yet_gives_way_to_speech_in_every_mode():
+    for mode in ("evidence", "any"):
+        script = Script()
+        model = ScriptedModel({}, first=1.5)
+        scene = Scene(
+            script,
+            *(0.5, ("stop", 0.3), 8.0),
+            engines=scripted(script, llm=model),
+            settings=Settings().changed({"interrupt.mode": mode}),
+            during=after((0.2, lambda talk: talk.type("typed"))),
+        )
+        assert users(scene) == ["typed", "stop"]
+        assert assistants(scene)[-1] == "You said stop."
+
+
+# Typed lines beside speech
+
+
+def test_a_line_typed_while_someone_speaks_is_answered_and_not_cut_off_by_that_speech():
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 3.0), 12.0),
+        answers=STORY,
+        during=after((2.0, lambda talk: talk.type("typed"))),
+    )
+    assert not scene.all(Interrupted)
+    assert scene.memory[:2] == [("user", "typed"), ("assistant", "You said typed.")]
+    assert users(scene) == ["typed", "tell a story"]
+
+
+@pytest.mark.parametrize("at", [1.55, 1.6, 1.7, 1.9, 2.1])
+def test_a_line_typed_while_an_early_start_works_is_answered_first(at):
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 14.0),
+        answers=STORY,
+        during=after((at, lambda talk: talk.type("typed"))),
+    )
+    assert sorted(users(scene)) == ["tell a story", "typed"]
+    assert "You said typed." in assistants(scene)
+
+
+def test_what_was_asked_is_remembered_though_a_typed_line_came_before_its_words_were_known():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 8.0),
+        engines=scripted(script, STORY, stt=ScriptedTranscriber(script, 1.0)),
+        settings=Settings().changed({"hear.eager": 0}),
+        during=after((2.3, lambda talk: talk.type("typed"))),
+    )
+    assert scene.memory == [
+        ("user", "tell a story"),
+        ("user", "typed"),
+        ("assistant", "You said typed."),
+    ]
+
+
+def test_a_line_typed_between_the_halves_of_a_turn_leaves_the_turn_whole():
+    script = Script()
+    engines = scripted(script, llm=ScriptedModel({}, first=1.0))
+    scene = Scene(
+        script,
+        *(0.5, ("set a timer for", 1.0), 0.8, ("ten minutes", 1.0), 8.0),
+        engines=engines,
+        during=after((2.6, lambda talk: talk.type("typed"))),
+    )
+    assert users(scene) == ["typed", "set a timer for ten minutes"]
+
+
+def test_an_empty_typed_line_interrupts_nobody():
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 12.0),
+        answers=STORY,
+        during=after((3.0, lambda talk: talk.type("  "))),
+    )
+    assert scene.one(TurnFinished).said_heard == LONG
+
+
+# Early starts
+
+
+def test_an_early_start_overtaken_by_two_longer_ones_is_not_left_behind():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("one", 1.0), 0.2, ("", 0.2), 0.2, ("two", 1.0), 6.0),
+        engines=scripted(script, stt=SlowTranscriber(script, 0.05, 0.4, 0.4)),
+    )
+    assert scene.one(TurnFinished).heard == "one two"
+
+
+def test_an_early_start_does_not_outlive_the_turn_that_was_to_take_its_place():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("one", 1.0), 0.2, ("", 0.2), 0.7, ("two", 1.0), 6.0),
+        engines=scripted(script, stt=SlowTranscriber(script, 0.05, 1.0)),
+        settings=Settings().changed({"eager_starts": 1}),
+    )
+    assert scene.one(TurnFinished).heard == "one two"
+    assert_every_turn_is_whole(scene.events)
+
+
+def test_speech_that_goes_on_while_an_early_start_waits_at_its_gate_drops_it_unheard():
+    scene = Scene(Script(), 0.5, ("one", 1.0), 0.4, ("two", 1.0), 4.0)
+    assert scene.one(TurnFinished).heard == "one two"
+    ready = [event for event in scene.all(SpeechReady) if event.turn == 1]
+    assert ready, "the early start was not ready yet: this tests nothing"
+    assert [event.turn for event in scene.all(PlaybackStarted)] != [1]
+
+
+def test_an_engine_that_fails_in_an_early_start_is_replaced_and_its_apology_never_heard():
+    script = Script()
+    good = ScriptedModel({})
+    scene = Scene(
+        script,
+        *(0.5, ("one", 1.0), 0.4, ("two", 1.0), 4.0),
+        engines=scripted(script, llm=Faulty(good, ["raises"]), then={"llm": [lambda: good]}),
+    )
+    assert scene.one(Failed).stage == "llm"
+    assert scene.memory == [("user", "one two"), ("assistant", "You said one two.")]
+
+
+def test_early_starts_come_again_after_a_transcription_that_failed():
+    script = Script()
+    stt = Faulty(ScriptedTranscriber(script), ["works", "raises"])
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 2.0, ("stop", 0.3), 12.0, ("one", 1.0), 4.0),
+        engines=scripted(script, STORY, stt=stt),
+    )
+    assert [event.eager for event in scene.all(TurnStarted)] == [True, True, True]
+
+
+# Turns that wait for one another
+
+
+def test_who_waits_until_nobody_speaks_waits_for_the_next_answer_too():
+    idle_at = []
+
+    async def wait(talk):
+        await talk.idle()
+        idle_at.append(talk.now())
+
+    def watch(talk, events):
+        def ask(event):
+            if isinstance(event, TurnFinished) and event.turn == 1:
+                return
+            if isinstance(event, GateOpened) and event.turn == 1:
+                tasks.append(asyncio.get_running_loop().create_task(wait(talk)))
+
+        talk.observers.append(ask)
+
+    tasks = []
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 2.0, ("stop", 1.0), 12.0),
+        answers=STORY,
+        settings=Settings().changed({"interrupt.mode": "never"}),
+        during=watch,
+    )
+    assert idle_at[0] >= scene.all(TurnFinished)[-1].at
+
+
+def test_hush_lets_who_waited_have_the_floor():
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 2.0, ("stop", 1.0), 12.0),
+        answers=STORY,
+        settings=Settings().changed({"interrupt.mode": "never"}),
+        during=after((6.0, lambda talk: talk.hush())),
+    )
+    assert users(scene) == ["tell a story", "stop"]
+    assert assistants(scene)[-1] == "Fine."
+
+
+def test_memory_keeps_the_order_though_a_far_loudspeaker_needs_time_to_say_what_was_heard():
+    def two_lines(talk):
+        talk.type("first")
+        asyncio.get_running_loop().call_later(0.05, talk.type, "second")
+
+    speaker = FarSpeaker(0.15)
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 12.0),
+        answers=STORY,
+        speaker=speaker,
+        during=after((4.0, two_lines)),
+    )
+    assert users(scene) == ["tell a story", "first", "second"]
+    prompt = scene.engines.llm.current.prompts[-1]
+    assert [message.content for message in prompt[1:]] == [text for _, text in scene.memory[:-1]]
+
+
+def test_a_monologue_is_not_joined_for_ever():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("radio", 40.0), 6.0),
+        settings=Settings().changed({"hear.longest": 4.0}),
+    )
+    assert 2 * 4.0 <= max(scene.engines.stt.current.seconds) <= 2 * 4.0 + 0.3
+    assert scene.all(TurnFinished)[-1].heard == "radio"
+
+
+# Microphones
+
+
+class Unplugged(FileMicrophone):
+    """Breaks when its sound ends."""
+
+    async def __aiter__(self):
+        async for frame in super().__aiter__():
+            yield frame
+        raise AudioError("The microphone is gone. Plug it in and start again.")
+
+
+def listened(sound, engines, microphone, settings=None):
+    """Events of a conversation that goes on, typed, when its microphone has ended."""
+    events = []
+
+    async def scene():
+        async with (
+            asyncio.timeout(1000),
+            Conversation(engines, SilentSpeaker(), settings, observers=[events.append]) as talk,
+        ):
+            with contextlib.suppress(AudioError):
+                await talk.listen(microphone(sound))
+            await talk.idle()
+            talk.type("typed")
+
+    run(scene(), fast=True)
+    return events
+
+
+@pytest.mark.parametrize("microphone", [FileMicrophone, Unplugged])
+def test_what_was_said_when_the_microphone_ends_is_answered(microphone):
+    script = Script()
+    sound = script.sound(0.5, ("one", 1.0), 0.1, ("two", 1.0))
+    events = listened(sound, scripted(script), microphone)
+    finished = [event.heard for event in events if isinstance(event, TurnFinished)]
+    assert finished == ["one two", "typed"]
+
+
+@pytest.mark.parametrize("microphone", [FileMicrophone, Unplugged])
+def test_an_answer_that_a_click_held_goes_on_when_the_microphone_ends(microphone):
+    script = Script()
+    sound = script.sound(0.5, ("tell a story", 1.0), 2.0, ("click", 0.06))
+    events = listened(sound, scripted(script, STORY), microphone)
+    assert [type(event) for event in events if "Playback" in type(event).__name__][:3] == [
+        PlaybackStarted,
+        PlaybackPaused,
+        PlaybackResumed,
+    ]
+    assert next(event for event in events if isinstance(event, TurnFinished)).said_heard == LONG
+
+
+def stalling(after_seconds, seconds):
+    """A microphone from which no frame comes for some seconds."""
+
+    class Stalling(FileMicrophone):
+        async def __aiter__(self):
+            heard = 0
+            async for frame in super().__aiter__():
+                heard += len(frame)
+                yield frame
+                if heard // 512 == round(after_seconds * RATE / 512):
+                    await asyncio.sleep(seconds)
+                    self.opened += seconds  # what was said meanwhile is lost
+
+    return Stalling
+
+
+def test_a_microphone_that_goes_silent_is_told_once_and_the_conversation_recovers():
+    scene = Scene(
+        Script(),
+        *(0.5, ("one", 1.0), 3.0, ("two", 1.0), 4.0),
+        microphone=stalling(3.2, 10.0),
+    )
+    failed = scene.one(Failed)
+    assert failed.stage == "microphone"
+    assert "Try" in failed.message
+    assert failed.at == pytest.approx(3.2 + 1.0, abs=0.05)
+    assert users(scene) == ["one", "two"]
+    question = scene.all(TurnEnded)[-1]
+    assert question.ended == pytest.approx(0.5 + 1.0 + 3.0 + 1.0 + 10.0, abs=0.1)
+    assert scene.all(PlaybackStarted)[-1].at - question.ended == pytest.approx(0.512, abs=0.05)
+
+
+def test_a_microphone_that_goes_silent_in_mid_sentence_does_not_hold_the_answer_for_ever():
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 2.0, ("click", 0.06), 4.0),
+        answers=STORY,
+        microphone=stalling(3.55, 60.0),
+    )
+    assert scene.one(PlaybackResumed).at == pytest.approx(3.55 + 1.0, abs=0.05)
+    assert scene.one(TurnFinished).said_heard == LONG
+
+
+def test_a_slow_detector_is_no_silent_microphone():
+    class Slow:
+        name = "slow"
+
+        def start(self):
+            return None
+
+        def detect(self, frames, states):
+            return np.zeros(len(frames)), states
+
+    script = Script()
+    engines = scripted(script)
+    engines.vad.current = Slow()
+    events = []
+
+    async def scene():
+        async with Conversation(engines, SilentSpeaker(), observers=[events.append]) as talk:
+            await talk.listen(FileMicrophone(script.sound(0.5)))
+
+    run(scene(), fast=True, cost=lambda stage, _: 0.9 if stage == "vad" else 0.0)
+    assert len([event for event in events if isinstance(event, FrameHeard)]) == 16
+    assert not [event for event in events if isinstance(event, Failed)]
+
+
+def test_times_agree_though_a_line_was_typed_long_before_the_microphone_opened():
+    script = Script()
+    events, kept = [], Timeline()
+
+    async def scene():
+        async with Conversation(
+            scripted(script), SilentSpeaker(), observers=[events.append, kept]
+        ) as talk:
+            talk.type("typed")
+            await talk.idle()
+            await asyncio.sleep(100)
+            await talk.listen(FileMicrophone(script.sound(0.512, ("one", 1.024), 3.0)))
+
+    run(scene(), fast=True)
+    assert kept.turns[-1].voice_to_voice == pytest.approx(0.512, abs=0.032)
+
+
+# Loudspeakers, voices and models
+
+
+class Unpluggable(SilentSpeaker):
+    """Breaks at its n-th sound, or when its answer is waited for."""
+
+    def __init__(self, break_at):
+        super().__init__(16_000)
+        self.break_at = break_at
+        self.opened = 0
+
+    def open(self, on_start):
+        self.opened += 1
+        if self.opened == self.break_at:
+            raise AudioError("The loudspeaker is gone. Plug it in and start again.")
+        return super().open(on_start)
+
+
+@pytest.mark.parametrize("broken", [None, "stt", "llm"])
+def test_a_loudspeaker_that_is_pulled_ends_the_turn_and_not_the_conversation(broken):
+    script = Script()
+    good = {"stt": ScriptedTranscriber(script), "llm": ScriptedModel({})}
+    faulty = {broken: Faulty(good[broken], ["raises"])} if broken else {}
+    scene = Scene(
+        script,
+        *(0.5, ("one", 1.0), 3.0, ("two", 1.0), 4.0),
+        engines=scripted(script, **(good | faulty)),
+        speaker=Unpluggable(1),
+    )
+    assert [event.stage for event in scene.all(Failed)] == [
+        *([broken] if broken else []),
+        "speaker",
+    ]
+    assert users(scene) == (["two"] if broken == "stt" else ["one", "two"])
+    assert assistants(scene) == ["You said two."]
+
+
+def test_a_sound_card_pulled_in_mid_answer_leaves_what_was_heard_in_memory():
+    class Pulled(FarSpeaker):
+        def open(self, on_start):
+            playback = super().open(on_start)
+
+            async def finished():
+                await asyncio.sleep(1.1)
+                raise AudioError("The loudspeaker is gone. Plug it in and start again.")
+
+            playback.finished = finished
+            return playback
+
+    scene = Scene(Script(), 0.5, ("tell a story", 1.0), 4.0, answers=STORY, speaker=Pulled(0.0))
+    assert scene.one(Failed).stage == "speaker"
+    assert scene.memory == [("user", "tell a story"), ("assistant", "One two three four. One two")]
+    assert scene.speaker._playbacks[0]._tape.stopped
+
+
+def test_a_voice_that_fails_in_mid_answer_lets_what_was_said_be_heard_and_says_so():
+    script = Script()
+    tts = Faulty(HummingVoice(), ["works", "raises"])
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 8.0, ("stop", 1.0), 4.0),
+        engines=scripted(script, STORY, tts=tts, then={"tts": [HummingVoice]}),
+    )
+    assert assistants(scene) == [
+        "One two three four. Sorry, I lost my voice for a moment.",
+        "Fine.",
+    ]
+
+
+def test_the_only_voice_failing_leaves_a_short_answer_and_no_dead_end():
+    script = Script()
+    tts = Faulty(HummingVoice(), ["works", "raises"])
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 4.0, ("stop", 1.0), 4.0),
+        engines=scripted(script, STORY, tts=tts),
+    )
+    assert assistants(scene) == ["One two three four.", "Fine."]
+
+
+def test_what_is_said_reads_as_one_text_when_the_voice_speaks_it_in_parts():
+    class InParts(HummingVoice):
+        async def speak(self, text):
+            for word in text.split(" "):
+                async for speech in super().speak(word):
+                    yield type(speech)(f"{word} ", speech.audio)
+            yield type(speech)("", speech.audio)
+
+    script = Script()
+    scene = Scene(
+        script, 0.5, ("tell a story", 1.0), 30.0, engines=scripted(script, STORY, tts=InParts())
+    )
+    finished = scene.one(TurnFinished)
+    assert finished.said == finished.said_heard == LONG
+
+
+@pytest.mark.parametrize("answer", ["", "   ", "\n\n"])
+def test_an_answer_without_a_word_is_an_apology_and_not_silence(answer):
+    scene = Scene(Script(), 0.5, ("one", 1.0), 4.0, answers={"one": answer})
+    assert "Sorry" in scene.one(TurnFinished).said_heard
+
+
+# Observers
+
+
+def test_a_timeline_that_comes_late_or_sees_only_a_part_keeps_what_it_sees():
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 2.0, ("mhm", 0.3), 1.0, ("stop", 1.0), 4.0),
+        answers=STORY,
+    )
+    assert len(scene.events) > 100
+    for start in range(len(scene.events)):
+        kept = Timeline()
+        for event in scene.events[start:]:
+            kept(event)
+        assert kept.turns or start > len(scene.events) / 2
+    for kind in {type(event) for event in scene.events}:
+        kept = Timeline()
+        for event in scene.events:
+            if not isinstance(event, kind):
+                kept(event)
+        for turn in kept.turns:
+            turn.summary()
+
+
+@pytest.mark.parametrize(
+    "kind", [TurnStarted, GateOpened, PlaybackStarted, TurnFinished, FrameHeard]
+)
+def test_an_observer_that_ends_the_program_ends_the_conversation_cleanly(kind, caplog):
+    kept = Timeline()
+
+    def leave(event):
+        if isinstance(event, kind) and event.at > 1.0:
+            raise SystemExit(3)
+
+    def arrange(talk, events):
+        talk.observers += [kept, leave]
+
+    with pytest.raises(SystemExit):
+        Scene(Script(), 0.5, ("one", 1.0), 4.0, during=arrange)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("kind", [TurnStarted, GateOpened, SpeechReady, Interrupted, TurnFinished])
+def test_an_observer_that_always_fails_changes_nothing(kind):
+    def play(broken):
+        def arrange(talk, events):
+            def fail(event):
+                if isinstance(event, kind):
+                    raise RuntimeError
+
+            talk.observers.insert(0, fail if broken else lambda event: None)
+
+        parts = [0.5, ("tell a story", 1.0), 2.0, ("stop", 1.0), 4.0]
+        return Scene(Script(), *parts, answers=STORY, during=arrange).events
+
+    assert [repr(event) for event in play(True)] == [repr(event) for event in play(False)]
