@@ -255,3 +255,25 @@ def test_ctrl_c_ends_the_demo_at_once_and_leaves_nothing_behind(tmp_path):
     assert not out.exists()
     with pytest.raises(ProcessLookupError):
         os.killpg(group, 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles only")
+def test_ctrl_c_while_a_long_recording_is_searched_ends_without_a_crash(tmp_path):
+    code = """
+import signal, sys, threading
+from voice_kit.cli import main, running
+
+search = running.turns
+def searching(*given):
+    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+    return search(*given)
+running.turns = searching
+sys.argv = ["voice-kit", "transcribe", "long.wav", "--stt", "sphinx"]
+main()
+"""
+    write(tmp_path / "long.wav", Audio.silence(1800))
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "")

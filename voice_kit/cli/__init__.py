@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import json
 import os
 import sys
+import threading
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -71,10 +74,21 @@ def main() -> None:
         code = 1
     except Exception as error:
         code = _usage(error)
+    if any(thread.daemon for thread in threading.enumerate()):
+        _end_with_threads(code or 0)
     sys.exit(code)
 
 
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
+
+
+def _end_with_threads(code: int) -> None:
+    """End while an engine still computes in its thread: C++ aborts in Python's usual way out."""
+    atexit._run_exitfuncs()
+    with suppress(OSError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _let_go_of_stdout() -> None:
