@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from voice_kit.errors import SettingsError
-from voice_kit.settings import Settings, load_settings, names
+from voice_kit.settings import Settings, home, load_settings, names
 
 
 def test_defaults_then_file_then_environment_then_flags(tmp_path, monkeypatch):
@@ -109,3 +111,12 @@ def test_every_setting_can_be_changed_by_its_name():
         for part in name.split("."):
             value = value[part]
         assert Settings().changed({name: value}) == Settings()
+
+
+def test_models_put_there_by_hand_lie_in_one_folder_of_the_home_or_where_one_says(monkeypatch):
+    monkeypatch.delenv("VOICE_KIT_HOME", raising=False)
+    assert home() == Path.home() / ".voice-kit"
+    monkeypatch.setenv("VOICE_KIT_HOME", "")
+    assert home() == Path.home() / ".voice-kit"
+    monkeypatch.setenv("VOICE_KIT_HOME", "~/models of mine")
+    assert home() == Path.home() / "models of mine"

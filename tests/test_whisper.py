@@ -37,10 +37,10 @@ from voice_kit.hear.stt_whisper_models import (
     REPOS,
     cached,
     folder_of,
-    hub_cache,
     in_cache,
 )
 from voice_kit.hear.vad_energy import Energy
+from voice_kit.settings import hub_cache
 from voice_kit.types import RATE, Audio, Transcript
 
 # The filter, on scripted segments

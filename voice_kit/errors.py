@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 
 class VoiceKitError(Exception):
     """Something went wrong that a person can mend. `str(error)` is one sentence with the fix."""
@@ -29,6 +31,12 @@ class MissingEngineError(VoiceKitError):
         super().__init__(f"{engine} is not available. Try: {fix}")
         self.engine = engine
         self.fix = fix
+
+
+def need(engine: str, *packages: str, fix: str) -> None:
+    """Raise `MissingEngineError` unless all these packages are installed. Loads none of them."""
+    if any(importlib.util.find_spec(package) is None for package in packages):
+        raise MissingEngineError(engine, fix=fix)
 
 
 class LanguageError(VoiceKitError):

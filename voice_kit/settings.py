@@ -26,6 +26,19 @@ NOT_SETTINGS = {"VOICE_KIT_REQUIRE", "VOICE_KIT_HOME"}
 """Environment variables that share the prefix but are no settings."""
 
 
+def home() -> Path:
+    """The folder for models that are put there by hand: VOICE_KIT_HOME, or ~/.voice-kit."""
+    return Path(os.environ.get("VOICE_KIT_HOME") or "~/.voice-kit").expanduser()
+
+
+def hub_cache() -> Path:
+    """Where Hugging Face keeps downloads, by its own environment variables and defaults."""
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    hugging_face = Path(os.environ.get("HF_HOME", xdg / "huggingface"))
+    hub = os.environ.get("HUGGINGFACE_HUB_CACHE", hugging_face / "hub")
+    return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE", hub))).expanduser()
+
+
 class Endpointing(BaseModel):
     """When a sound becomes a turn. Durations in seconds."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import sys
 import threading
@@ -18,6 +17,7 @@ from voice_kit.errors import (
     MissingEngineError,
     SettingsError,
     VoiceKitError,
+    need,
 )
 from voice_kit.hear.detection import INAUDIBLE, at_16k, stretches
 from voice_kit.hear.protocols import VoiceDetector
@@ -120,10 +120,7 @@ class FasterWhisper:
 
         On a processor, `base` comes before larger ones, since those keep people waiting.
         """
-        if not (
-            importlib.util.find_spec("faster_whisper") and importlib.util.find_spec("ctranslate2")
-        ):
-            raise MissingEngineError("whisper", fix=PACKAGE)
+        need("whisper", "faster_whisper", "ctranslate2", fix=PACKAGE)
         gpu = device.startswith("cuda") or (device == "auto" and _nvidia())
         if model := cached(language, gpu=gpu):
             return model

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from voice_kit.errors import MissingEngineError
+from voice_kit.settings import hub_cache
 
 _SYSTRAN = "Systran/faster-whisper-"
 
@@ -71,14 +71,6 @@ def lacking(folder: Path) -> list[str]:
     """The files that a model's folder should have and has not."""
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     return missing if any(folder.glob("vocabulary.*")) else [*missing, "vocabulary.json"]
-
-
-def hub_cache() -> Path:
-    """Where Hugging Face keeps downloads, by the same environment variables and defaults."""
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    home = Path(os.environ.get("HF_HOME", xdg / "huggingface"))
-    hub = os.environ.get("HUGGINGFACE_HUB_CACHE", home / "hub")
-    return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE", hub))).expanduser()
 
 
 def folder_of(model: str) -> Path:

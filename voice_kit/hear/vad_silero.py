@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_kit.errors import MissingEngineError
+from voice_kit.errors import MissingEngineError, need
 from voice_kit.hear.detection import finite
 
 CONTEXT = 64  # samples of the frame before, which the network reads again
@@ -58,8 +58,7 @@ class Silero:
     def here(cls) -> str:
         """Nothing to choose: its one network is in the wheel. Raises `MissingEngineError`."""
         _network()
-        if importlib.util.find_spec("onnxruntime") is None:
-            raise MissingEngineError("silero", fix=FIX)
+        need("silero", "onnxruntime", fix=FIX)
         return ""
 
     def start(self) -> Heard:

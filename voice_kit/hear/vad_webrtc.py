@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice_kit.audio.convert import to_int16
-from voice_kit.errors import MissingEngineError, SettingsError
+from voice_kit.errors import MissingEngineError, SettingsError, need
 from voice_kit.hear.detection import finite
 from voice_kit.types import RATE
 
@@ -72,8 +71,7 @@ class WebRtc:
     @classmethod
     def here(cls) -> str:
         """Nothing to choose. Raises `MissingEngineError` without the package."""
-        if importlib.util.find_spec("webrtcvad") is None:
-            raise MissingEngineError("webrtc", fix=FIX)
+        need("webrtc", "webrtcvad", fix=FIX)
         return ""
 
     def start(self) -> Heard:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import socket
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from voice_kit.errors import MissingEngineError
+from voice_kit.errors import MissingEngineError, need
+from voice_kit.settings import hub_cache
 
 REPO = "hexgrad/Kokoro-82M"
 WEIGHTS = "kokoro-v1_0.pth"
@@ -55,17 +54,14 @@ VOICES = tuple(
 
 def refuse_without_package() -> None:
     """Raise `MissingEngineError` unless kokoro could be imported."""
-    for package in ("kokoro", "torch"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingEngineError("kokoro", fix=INSTALL)
+    need("kokoro", "kokoro", "torch", fix=INSTALL)
 
 
 def folder(path: str) -> Path:
     """Where config, weights and voices lie: `path`, or the newest one in Hugging Face's cache."""
     if path:
         return Path(path).expanduser()
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    hub = hub_cache()
     snapshots = (hub / f"models--{REPO.replace('/', '--')}" / "snapshots").glob("*")
     whole = sorted(filter(weights_in, snapshots), key=_age)
     return whole[0] if whole else hub / "nothing"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
-import os
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from voice_kit.errors import EngineFailedError, LanguageError, MissingEngineError, SettingsError
+from voice_kit.errors import (
+    EngineFailedError,
+    LanguageError,
+    MissingEngineError,
+    SettingsError,
+    need,
+)
+from voice_kit.settings import home
 from voice_kit.speak.voice import Voice
 from voice_kit.speak.words import in_step, pieces
 from voice_kit.types import Audio, Samples, Speech, Stops, Word
@@ -57,7 +62,7 @@ class Piper:
         if not 0.1 <= speed <= 10:
             raise SettingsError(f"piper cannot speak at speed {speed}. Use 0.1 to 10.")
         file = _file(model or self.here(language=language, path=path), language, path)
-        _refuse_without_package()
+        need("piper", "piper", fix=INSTALL)
         try:
             speaks = _language(file)
         except (OSError, ValueError, AttributeError) as error:
@@ -102,7 +107,7 @@ class Piper:
     @classmethod
     def here(cls, *, language: str = "en", path: str = "") -> str:
         """The best voice of this language in the folder."""
-        _refuse_without_package()
+        need("piper", "piper", fix=INSTALL)
         voices = [voice.name for voice in cls.voices(path=path) if voice.language == language]
         if not voices:
             wanted = SUGGESTED.get(language, f"a voice of “{language}”")
@@ -121,14 +126,8 @@ class Piper:
         return found
 
 
-def _refuse_without_package() -> None:
-    if importlib.util.find_spec("piper") is None:
-        raise MissingEngineError("piper", fix=INSTALL)
-
-
 def _folder(path: str) -> Path:
-    home = os.environ.get("VOICE_KIT_HOME") or "~/.voice-kit"
-    return Path(path or Path(home) / "piper").expanduser()
+    return Path(path).expanduser() if path else home() / "piper"
 
 
 def _file(model: str, language: str, path: str) -> Path:

@@ -6,10 +6,9 @@ import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
-from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError
+from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError, need
 from voice_kit.remote.clients import quiet, quietly
 from voice_kit.think.spoken import only_spoken
 from voice_kit.types import Message, Stops
@@ -145,5 +144,4 @@ def _contained() -> Iterator[None]:
 
 
 def _need_package() -> None:
-    if find_spec("litellm") is None:
-        raise MissingEngineError("LiteLLM", fix="pip install 'voice-kit[litellm]'")
+    need("LiteLLM", "litellm", fix="pip install 'voice-kit[litellm]'")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from voice_kit.errors import MissingEngineError
+from voice_kit.errors import MissingEngineError, need
+from voice_kit.settings import home
 from voice_kit.think.llm_openai import OpenAIModel
 from voice_kit.types import Message, Stops
 
@@ -85,13 +84,11 @@ class LlamaCpp:
 
 
 def _need_packages() -> None:
-    if find_spec("xllamacpp") is None or find_spec("openai") is None:
-        raise MissingEngineError("llama.cpp", fix="pip install 'voice-kit[llamacpp]'")
+    need("llama.cpp", "xllamacpp", "openai", fix="pip install 'voice-kit[llamacpp]'")
 
 
 def _folder(path: str | None) -> Path:
-    home = Path(os.environ.get("VOICE_KIT_HOME") or "~/.voice-kit")
-    return (Path(path) if path else home / "models").expanduser()
+    return Path(path).expanduser() if path else home() / "models"
 
 
 def _find(model: str, folder: Path) -> Path:

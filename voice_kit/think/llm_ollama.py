@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from importlib.util import find_spec
 from typing import Any
 
 from voice_kit.errors import (
     EngineFailedError,
     MissingEngineError,
     VoiceKitError,
+    need,
 )
 from voice_kit.remote.clients import PerLoop, quietly
 from voice_kit.remote.servers import CONNECT, Server, ask, near
@@ -143,5 +143,4 @@ def _can_think(model: str, server: str) -> bool:
 
 
 def _need_package() -> None:
-    if find_spec("ollama") is None:
-        raise MissingEngineError("Ollama's client", fix="pip install ollama")
+    need("Ollama's client", "ollama", fix="pip install ollama")

@@ -6,10 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any
 
-from voice_kit.errors import MissingEngineError, VoiceKitError
+from voice_kit.errors import MissingEngineError, VoiceKitError, need
 from voice_kit.remote.clients import PerLoop, quietly
 from voice_kit.remote.servers import CONNECT, Server, ask, bearer, near, openai_server
 from voice_kit.think.spoken import only_spoken
@@ -126,8 +125,7 @@ async def _drain(lines: AsyncIterator[str]) -> None:
 
 
 def _need_package() -> None:
-    if find_spec("openai") is None:
-        raise MissingEngineError("The OpenAI client", fix="pip install 'voice-kit[openai]'")
+    need("The OpenAI client", "openai", fix="pip install 'voice-kit[openai]'")
 
 
 def _model(model: str, url: str, key: str) -> str:
