@@ -11,8 +11,8 @@ import pytest
 from scripted_server import ScriptedServer, dies, hangs, refuses, sends
 
 from voice_kit.errors import EngineFailedError, EngineTimeoutError, MissingEngineError
+from voice_kit.speak.heard import heard_text
 from voice_kit.speak.tts_elevenlabs import ElevenLabs
-from voice_kit.speak.words import heard_text
 
 TEXT = "My secret is safe, you know."
 STEP = 0.1  # seconds each character lasts here

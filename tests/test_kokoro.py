@@ -12,9 +12,9 @@ import pytest
 from tiny_kokoro import SPEED, VOICES, make_kokoro, raw_voice
 
 from voice_kit.errors import EngineFailedError, LanguageError, MissingEngineError, SettingsError
+from voice_kit.speak.heard import heard_text
 from voice_kit.speak.kokoro_files import VOICES as PUBLISHED
 from voice_kit.speak.tts_kokoro import Kokoro
-from voice_kit.speak.words import heard_text
 from voice_kit.types import Audio, Speech
 
 pytestmark = [

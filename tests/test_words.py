@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_kit.speak.words import Unrolling, heard_text, in_step, pieces, placed
+from voice_kit.speak.heard import heard_text
+from voice_kit.speak.words import Unrolling, in_step, pieces, placed
 from voice_kit.types import Audio, Speech, Word
 
 RATE = 100

@@ -16,8 +16,8 @@ from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.speak.aloud import Aloud
 from voice_kit.speak.apologies import apology
+from voice_kit.speak.heard import heard_text
 from voice_kit.speak.split import Sentences
-from voice_kit.speak.words import heard_text
 from voice_kit.types import (
     Abandoned,
     Audio,
