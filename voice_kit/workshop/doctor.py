@@ -212,7 +212,7 @@ def _reason(error: Exception, silent: str) -> str:
 
 def _hub() -> Finding:
     try:
-        socket.create_connection((HUB, 443), timeout=2).close()
+        within(4, lambda: socket.create_connection((HUB, 443), timeout=2).close())  # and its name
     except OSError:
         fix = "No model can be fetched now; those that are here, and the embedded ones, work."
         return Finding("model hub", "note", f"{HUB} does not answer", fix)
