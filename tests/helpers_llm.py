@@ -1,6 +1,7 @@
 """Asks a language model, and looks closely at how it fails."""
 
 import asyncio
+import time
 from contextlib import aclosing
 
 import pytest
@@ -34,3 +35,32 @@ def failure(engine, kind=EngineFailedError):
     assert "\n" not in str(caught.value)
     assert "swordfish" not in str(caught.value)
     return said, str(caught.value)
+
+
+def is_closed_early(engine, server):
+    """Take one token of a server that waits, and see the request closed after that."""
+
+    async def scene():
+        async with aclosing(engine.reply(QUESTION)) as stream:
+            await anext(stream)
+            assert not server.closed.is_set()
+        assert await asyncio.to_thread(server.closed.wait, 5)
+
+    asyncio.run(scene())
+
+
+def is_cancelled_at_once(engine, server, path):
+    """Cancel once the server has been asked, and see that nobody waits for it any longer."""
+
+    async def scene():
+        task = asyncio.create_task(tokens(engine))
+        while not server.asked(path):
+            await asyncio.wait([task], timeout=0.01)
+        before = time.perf_counter()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.perf_counter() - before < 0.5
+        assert await asyncio.to_thread(server.closed.wait, 5)
+
+    asyncio.run(scene())

@@ -15,7 +15,5 @@ def test_what_is_installed_is_not_missed_and_not_loaded():
 
 @pytest.mark.parametrize("packages", [("no_such_package",), ("json", "no_such_package")])
 def test_one_package_that_is_not_installed_is_missed_with_the_fix(packages):
-    with pytest.raises(
-        MissingEngineError, match="Speech is not available. Try: pip install speech"
-    ):
+    with pytest.raises(MissingEngineError, match=r"Speech is not .*Try: pip install speech$"):
         need("Speech", *packages, fix="pip install speech")

@@ -6,13 +6,19 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import warnings
 from contextlib import aclosing
 from importlib.util import find_spec
 
 import pytest
-from helpers_llm import QUESTION, SECRET, answer, failure, tokens
+from helpers_llm import (
+    QUESTION,
+    SECRET,
+    answer,
+    failure,
+    is_cancelled_at_once,
+    is_closed_early,
+)
 from openai_server import OpenAIServer
 from scripted_server import refusing_url
 
@@ -76,35 +82,14 @@ def test_thinking_is_never_said_in_a_field_or_between_tags():
 @loaded
 def test_closing_early_closes_the_request():
     with OpenAIServer(mode="wait") as server:
-        engine = engine_of(server)
-
-        async def scene():
-            async with aclosing(engine.reply(QUESTION)) as stream:
-                await anext(stream)
-                assert not server.closed.is_set()
-            assert await asyncio.to_thread(server.closed.wait, 5)
-
-        asyncio.run(scene())
+        is_closed_early(engine_of(server), server)
 
 
 @loaded
 @pytest.mark.parametrize("mode", ["hang", "wait"])
 def test_cancelling_returns_at_once_and_closes_the_request(mode):
     with OpenAIServer(mode=mode, tokens=["It "]) as server:
-        engine = engine_of(server)
-
-        async def scene():
-            task = asyncio.create_task(tokens(engine))
-            while not server.asked("/v1/chat/completions"):
-                await asyncio.wait([task], timeout=0.01)
-            before = time.perf_counter()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert time.perf_counter() - before < 0.5
-            assert await asyncio.to_thread(server.closed.wait, 5)
-
-        asyncio.run(scene())
+        is_cancelled_at_once(engine_of(server), server, "/v1/chat/completions")
 
 
 @loaded

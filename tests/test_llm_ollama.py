@@ -11,7 +11,15 @@ import warnings
 from contextlib import aclosing
 
 import pytest
-from helpers_llm import QUESTION, SECRET, answer, failure, tokens
+from helpers_llm import (
+    QUESTION,
+    SECRET,
+    answer,
+    failure,
+    is_cancelled_at_once,
+    is_closed_early,
+    tokens,
+)
 from ollama_server import OllamaServer
 from scripted_server import ScriptedServer, refusing_url
 
@@ -98,34 +106,13 @@ def test_thinking_is_never_said_in_a_field_or_between_tags():
 
 def test_closing_early_closes_the_request():
     with OllamaServer(mode="wait") as server:
-        engine = Ollama(host=server.url)
-
-        async def scene():
-            async with aclosing(engine.reply(QUESTION)) as stream:
-                await anext(stream)
-                assert not server.closed.is_set()
-            assert await asyncio.to_thread(server.closed.wait, 5)
-
-        asyncio.run(scene())
+        is_closed_early(Ollama(host=server.url), server)
 
 
 @pytest.mark.parametrize("mode", ["hang", "wait"])
 def test_cancelling_returns_at_once_and_closes_the_request(mode):
     with OllamaServer(mode=mode, tokens=["It "]) as server:
-        engine = Ollama(host=server.url)
-
-        async def scene():
-            task = asyncio.create_task(tokens(engine))
-            while not server.asked("/api/chat"):
-                await asyncio.wait([task], timeout=0.01)
-            before = time.perf_counter()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert time.perf_counter() - before < 0.5
-            assert await asyncio.to_thread(server.closed.wait, 5)
-
-        asyncio.run(scene())
+        is_cancelled_at_once(Ollama(host=server.url), server, "/api/chat")
 
 
 def test_the_next_answer_comes_after_one_that_was_cut_short():

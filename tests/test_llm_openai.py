@@ -8,7 +8,15 @@ import warnings
 from contextlib import aclosing
 
 import pytest
-from helpers_llm import QUESTION, SECRET, answer, failure, tokens
+from helpers_llm import (
+    QUESTION,
+    SECRET,
+    answer,
+    failure,
+    is_cancelled_at_once,
+    is_closed_early,
+    tokens,
+)
 from openai_server import OpenAIServer
 from scripted_server import ScriptedServer, refusing_url
 
@@ -95,34 +103,13 @@ def test_thinking_is_never_said_in_a_field_or_between_tags():
 
 def test_closing_early_closes_the_request():
     with OpenAIServer(mode="wait") as server:
-        engine = OpenAIModel(base_url=server.base_url)
-
-        async def scene():
-            async with aclosing(engine.reply(QUESTION)) as stream:
-                await anext(stream)
-                assert not server.closed.is_set()
-            assert await asyncio.to_thread(server.closed.wait, 5)
-
-        asyncio.run(scene())
+        is_closed_early(OpenAIModel(base_url=server.base_url), server)
 
 
 @pytest.mark.parametrize("mode", ["hang", "wait"])
 def test_cancelling_returns_at_once_and_closes_the_request(mode):
     with OpenAIServer(mode=mode, tokens=["It "]) as server:
-        engine = OpenAIModel(base_url=server.base_url)
-
-        async def scene():
-            task = asyncio.create_task(tokens(engine))
-            while not server.asked("/v1/chat/completions"):
-                await asyncio.wait([task], timeout=0.01)
-            before = time.perf_counter()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert time.perf_counter() - before < 0.5
-            assert await asyncio.to_thread(server.closed.wait, 5)
-
-        asyncio.run(scene())
+        is_cancelled_at_once(OpenAIModel(base_url=server.base_url), server, "/v1/chat/completions")
 
 
 # What goes wrong while it answers
