@@ -89,6 +89,12 @@ def test_an_engine_that_hears_thinks_and_speaks_is_given_each_stage_its_own_opti
     assert make("stt", "openai:any", settings).name.startswith("openai")
 
 
+def test_an_option_of_a_wrong_kind_is_named_and_no_traceback():
+    settings = Settings().changed({"options": {"espeak": {"speed": "quick"}}})
+    with pytest.raises(SettingsError, match=r"espeak cannot be made.*options\.espeak"):
+        load_engines(settings.changed({"tts": "espeak"}))
+
+
 def test_an_option_reaches_its_engine():
     usual = make("tts", "espeak", Settings())
     fast = make("tts", "espeak", Settings().changed({"options": {"espeak": {"speed": 2.0}}}))

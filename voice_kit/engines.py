@@ -110,7 +110,11 @@ def make(stage: Stage, spec: str, settings: Settings) -> Any:
     name, _, model = spec.partition(":")
     cls = engine_class(stage, name)
     refuse_language(spec, cls, settings)
-    return cls(**arguments(name, model, cls, settings))
+    try:
+        return cls(**arguments(name, model, cls, settings))
+    except (TypeError, ValueError) as error:
+        problem = f"{spec} cannot be made with these options: {error}. Mend options.{name}."
+        raise SettingsError(problem) from error
 
 
 def choose(stage: Stage, settings: Settings) -> Choice:
@@ -131,7 +135,7 @@ def choose(stage: Stage, settings: Settings) -> Choice:
         why = "the best that is here" if missing else "the best there is"
         return Choice(stage, f"{name}:{model}" if model else name, why, "; or ".join(missing[:1]))
     raise MissingEngineError(
-        f"A {stage} engine for “{settings.language}”", fix="; or ".join(missing)
+        f"An engine for {stage} in the language “{settings.language}”", fix="; or ".join(missing)
     )
 
 

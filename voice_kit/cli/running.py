@@ -11,7 +11,6 @@ from voice_kit.audio.microphone import frames
 from voice_kit.converse.steps import StageFailedError, call, stream
 from voice_kit.converse.virtual import run
 from voice_kit.engines import Stage, choose, make
-from voice_kit.errors import SettingsError
 from voice_kit.hear.detection import probabilities
 from voice_kit.hear.ears import listen
 from voice_kit.hear.protocols import Transcriber, VoiceDetector
@@ -26,14 +25,7 @@ LONG = 30.0
 
 def engine(stage: Stage, settings: Settings) -> Any:
     """The engine that the settings ask for, loaded."""
-    spec = choose(stage, settings).spec
-    try:
-        return make(stage, spec, may_pull(settings))
-    except (TypeError, ValueError) as error:
-        name = spec.partition(":")[0]
-        raise SettingsError(
-            f"{spec} cannot be made with these options: {error}. Mend options.{name}."
-        ) from error
+    return make(stage, choose(stage, settings).spec, may_pull(settings))
 
 
 def may_pull(settings: Settings) -> Settings:
