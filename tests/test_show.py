@@ -30,7 +30,7 @@ def test_a_question_and_its_answer_are_printed_in_their_order_then_the_waterfall
         "  kit  Five six seven eight nine ten.",
     ]
     assert "first sound" in lines[3]
-    assert lines[4].lstrip().startswith("waiting for you to go on")
+    assert lines[4].lstrip().startswith("waiting, if you go on")
     assert lines[4].endswith(" ms")
 
 

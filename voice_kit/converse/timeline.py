@@ -27,7 +27,7 @@ from voice_kit.types import (
 
 STAGES: Mapping[str, str] = {
     "speech": "you speak",
-    "wait": "waiting for you to go on",
+    "wait": "waiting, if you go on",
     "transcribe": "speech to text",
     "first_token": "model, to its first word",
     "first_sentence": "model, to a full sentence",
@@ -35,6 +35,9 @@ STAGES: Mapping[str, str] = {
     "playback": "the answer is heard",
 }
 """The stages of a turn in their order, and what each of them is."""
+
+TOOK = {Transcribed: "transcribe", FirstToken: "first_token", SpeechReady: "synthesis"}
+"""The events that tell how long something took, the first time it was done in a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,6 @@ class TurnTimes:
     first_sound: float | None = None
     """When the first sample of the answer was audible."""
     bars: list[Bar] = field(default_factory=list)
-    engines: dict[str, str] = field(default_factory=dict)
 
     @property
     def voice_to_voice(self) -> float | None:
@@ -135,17 +137,10 @@ class Timeline:
                     Bar("speech", self._question.started, turn.ended),
                     Bar("wait", turn.ended, event.at),
                 ]
-            case Transcribed():
-                turn.bars.append(Bar("transcribe", event.at - event.took, event.at))
-                turn.engines["stt"] = event.engine
-            case FirstToken():
-                turn.bars.append(Bar("first_token", event.at - event.took, event.at))
-                turn.engines["llm"] = event.engine
+            case Transcribed() | FirstToken() | SpeechReady() if TOOK[type(event)] not in stages:
+                turn.bars.append(Bar(TOOK[type(event)], event.at - event.took, event.at))
             case SentenceReady() if stages[-1:] == ["first_token"]:
                 turn.bars.append(Bar("first_sentence", turn.bars[-1].end, event.at))
-            case SpeechReady() if "synthesis" not in stages:
-                turn.bars.append(Bar("synthesis", event.at - event.took, event.at))
-                turn.engines["tts"] = event.engine
             case PlaybackStarted() | PlaybackResumed():
                 if isinstance(event, PlaybackStarted):
                     turn.first_sound = event.at
