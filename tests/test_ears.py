@@ -116,3 +116,16 @@ def test_every_start_has_exactly_one_end_and_time_never_runs_back(probabilities)
         inside = not isinstance(event, Misfire | TurnEnded)
         if isinstance(event, TurnEnded):
             assert event.started < event.ended <= event.at
+    assert not inside
+
+
+def test_the_clock_goes_on_over_what_was_not_heard_and_never_back():
+    ears = Ears(RULES)
+    ears.skip_to(10.0)
+    assert ears.now == pytest.approx(10.0, abs=FRAME_SECONDS)
+    assert ears.now <= 10.0
+    before = ears.now
+    ears.skip_to(3.0)
+    assert ears.now == before
+    (started,) = ears.feed(np.zeros(FRAME, np.float32), 0.9)
+    assert started.at == before

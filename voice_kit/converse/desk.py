@@ -8,7 +8,7 @@ from typing import Any
 
 from voice_kit.audio.protocols import Speaker
 from voice_kit.converse.line import Engines, Line
-from voice_kit.converse.steps import StageFailedError
+from voice_kit.converse.steps import StageFailedError, name_of
 from voice_kit.think.history import History
 from voice_kit.types import EngineChanged, Event, Failed
 
@@ -27,9 +27,8 @@ class Desk:
     async def replace(self, turn: int, failure: StageFailedError) -> bool:
         """Tell of the failure and let the next engine take over; whether there was one."""
         line: Line[Any] = getattr(self.engines, failure.stage)
-        engine = str(getattr(failure.engine, "name", type(failure.engine).__name__))
         why = str(failure.cause)
-        self.notify(Failed(turn, self.now(), failure.stage, engine, why))
+        self.notify(Failed(turn, self.now(), failure.stage, name_of(failure.engine), why))
         replaced = await line.replace(failure)
         if replaced:
             self.notify(EngineChanged(self.now(), line.stage, line.name, why))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.converse.steps import StageFailedError, call, name_of
 from voice_kit.engines import STAGES, Choice, Stage, choose, in_line, make
 from voice_kit.errors import VoiceKitError
 from voice_kit.hear.protocols import Transcriber, VoiceDetector
@@ -31,7 +31,7 @@ class Line(Generic[E]):
     @property
     def name(self) -> str:
         """What the current engine calls itself."""
-        return str(getattr(self.current, "name", type(self.current).__name__))
+        return name_of(self.current)
 
     async def replace(self, failure: StageFailedError) -> bool:
         """Put the next engine that can be had in the failed one's place.

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from voice_kit.converse.virtual import VirtualLoop
@@ -66,7 +67,6 @@ async def stream(
     cancelled, a blocking one finishes in its thread and its result is dropped, one that never
     stops is aborted. Raises `StageFailedError` when a step fails or takes over `seconds`.
     """
-    name = str(getattr(engine, "name", type(engine).__name__))
     steps = _steps(stage, engine, start)
     try:
         async with aclosing(steps):
@@ -78,10 +78,15 @@ async def stream(
                 yield item
     except TimeoutError as error:
         fix = f"a faster engine, or a longer timeouts.{stage} in the settings"
-        late = EngineTimeoutError(name, seconds or 0.0, fix=fix)
+        late = EngineTimeoutError(name_of(engine), seconds or 0.0, fix=fix)
         raise StageFailedError(stage, engine, late) from error
     except Exception as error:
         raise as_failure(stage, engine, error) from error
+
+
+def name_of(engine: Any) -> str:
+    """What an engine calls itself."""
+    return str(getattr(engine, "name", type(engine).__name__))
 
 
 def as_failure(stage: str, engine: Any, error: Exception) -> StageFailedError:
@@ -90,9 +95,8 @@ def as_failure(stage: str, engine: Any, error: Exception) -> StageFailedError:
     if isinstance(error, StageFailedError):
         return error
     if not isinstance(error, VoiceKitError):
-        name = str(getattr(engine, "name", type(engine).__name__))
-        problem = f"it raised {type(error).__name__}"
-        error = EngineFailedError(name, problem, fix=f"voice-kit doctor, or another {stage}")
+        problem, fix = f"it raised {type(error).__name__}", f"voice-kit doctor, or another {stage}"
+        error = EngineFailedError(name_of(engine), problem, fix=fix)
     return StageFailedError(stage, engine, error)
 
 
@@ -122,9 +126,8 @@ async def _awaited(
                 return
             yield item
     finally:
-        close = getattr(items, "aclose", None)
-        if close is not None:
-            await close()
+        if hasattr(items, "aclose"):
+            await items.aclose()
 
 
 async def _in_virtual_time(
@@ -148,27 +151,21 @@ async def _in_thread(
 ) -> AsyncGenerator[T, None]:
     wanted: queue.SimpleQueue[asyncio.Future[T] | None] = queue.SimpleQueue()
 
-    def settle(step: asyncio.Future[T], item: Any, error: BaseException | None) -> None:
-        if step.cancelled():
-            return
-        if error is None:
-            step.set_result(item)
-        else:
-            step.set_exception(error)
+    def settle(step: asyncio.Future[T], outcome: Callable[[], None]) -> None:
+        if not step.cancelled():  # else it is late, and dropped
+            outcome()
 
     def work() -> None:
         items: Iterator[T] | None = None
         try:
             while (step := wanted.get()) is not None:
-                item, failure = _DONE, None
                 try:
-                    if items is None:
-                        items = start()
-                    item = next(items, _DONE)
+                    items = items or start()
+                    outcome = partial(step.set_result, next(items, _DONE))
                 except BaseException as error:
-                    failure = error
+                    outcome = partial(step.set_exception, error)
                 with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
-                    loop.call_soon_threadsafe(settle, step, item, failure)
+                    loop.call_soon_threadsafe(settle, step, outcome)
         finally:
             _close(items)
 
@@ -190,6 +187,5 @@ async def _in_thread(
 
 
 def _close(items: Any) -> None:
-    close = getattr(items, "close", None)
-    if close is not None:
-        close()
+    if hasattr(items, "close"):
+        items.close()
