@@ -29,7 +29,7 @@ from voice_kit.errors import (
     SettingsError,
 )
 from voice_kit.think.llm_ollama import Ollama
-from voice_kit.think.ollama_models import address, pull, pull_in_terminal
+from voice_kit.think.llm_ollama_models import address, pull, pull_in_terminal
 
 
 def test_the_answer_comes_token_by_token():
@@ -386,7 +386,7 @@ def test_in_a_terminal_a_question_comes_before_the_progress_bar(typed, pulled):
     import pty
 
     script = (
-        "import sys; from voice_kit.think.ollama_models import pull_in_terminal;"
+        "import sys; from voice_kit.think.llm_ollama_models import pull_in_terminal;"
         "print('PULLED', pull_in_terminal('qwen3:1.7b', sys.argv[1]))"
     )
     with OllamaServer([]) as server:

@@ -15,7 +15,7 @@ from voice_kit.hear.detection import probabilities
 from voice_kit.hear.ears import listen
 from voice_kit.hear.protocols import Transcriber, VoiceDetector
 from voice_kit.settings import Settings
-from voice_kit.think.ollama_models import pull_in_terminal
+from voice_kit.think.llm_ollama_models import pull_in_terminal
 from voice_kit.types import Audio, Transcript, TurnEnded
 
 T = TypeVar("T")

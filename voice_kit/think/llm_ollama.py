@@ -14,7 +14,7 @@ from voice_kit.errors import (
 )
 from voice_kit.remote.clients import PerLoop, quietly
 from voice_kit.remote.servers import CONNECT, Server, ask, near
-from voice_kit.think.ollama_models import (
+from voice_kit.think.llm_ollama_models import (
     BEST,
     address,
     authorization,
