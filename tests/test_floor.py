@@ -194,6 +194,47 @@ def test_a_line_typed_while_someone_speaks_is_answered_and_not_cut_off_by_that_s
     assert users(scene) == ["typed", "tell a story"]
 
 
+def test_a_click_does_not_hold_an_answer_for_ever_while_an_apology_waits_behind_it():
+    script = Script()
+    stt = Faulty(ScriptedTranscriber(script), ["raises"])
+    scene = Scene(
+        script,
+        *(0.5, ("lost", 2.0), 1.0, ("click", 0.06), 12.0),
+        engines=scripted(script, {"typed": LONG}, stt=stt),
+        during=after((2.0, lambda talk: talk.type("typed"))),
+    )
+    assert scene.all(PlaybackPaused)
+    assert scene.all(PlaybackResumed)
+    assert assistants(scene) == [LONG, "Sorry, I could not hear that."]
+
+
+def test_a_noise_after_a_question_does_not_hold_a_typed_answer_for_ever():
+    scene = Scene(
+        Script(),
+        *(0.5, ("one", 1.0), 0.3, ("", 0.2), 12.0),
+        during=after((1.7, lambda talk: talk.type("typed"))),
+    )
+    assert scene.memory == [
+        ("user", "typed"),
+        ("assistant", "You said typed."),
+        ("user", "one"),
+        ("assistant", "You said one."),
+    ]
+
+
+def test_only_what_is_said_after_a_typed_line_counts_as_interrupting_its_answer():
+    def play(more):
+        return Scene(
+            Script(),
+            *(0.5, ("one", 1.0), 0.4, ("two", more), 12.0),
+            answers={"typed": LONG},
+            during=after((1.7, lambda talk: talk.type("typed"))),
+        )
+
+    assert play(0.8).one(Interrupted).at == pytest.approx(1.9 + 0.5, abs=0.1)
+    assert play(0.4).all(Interrupted)[0].reason == "its words"
+
+
 @pytest.mark.parametrize("at", [1.55, 1.6, 1.7, 1.9, 2.1])
 def test_a_line_typed_while_an_early_start_works_is_answered_first(at):
     scene = Scene(
@@ -665,3 +706,30 @@ def test_an_observer_that_always_fails_changes_nothing(kind):
         return Scene(Script(), *parts, answers=STORY, during=arrange).events
 
     assert [repr(event) for event in play(True)] == [repr(event) for event in play(False)]
+
+
+def test_memory_waits_for_the_last_word_of_a_far_loudspeaker():
+    class Acknowledging(SilentSpeaker):
+        """Knows what was heard only once it has asked."""
+
+        def open(self, on_start):
+            playback = super().open(on_start)
+
+            class Far:
+                play, pause, go_on, stop = (
+                    getattr(playback, name) for name in ("play", "pause", "go_on", "stop")
+                )
+                finished = playback.finished
+                heard = 0.0
+
+                async def settled(self):
+                    await asyncio.sleep(0.1)
+                    self.heard = playback.heard
+                    return self.heard
+
+            return Far()
+
+    scene = Scene(
+        Script(), 0.5, ("one", 1.0), 4.0, answers={"one": "Hi."}, speaker=Acknowledging(16_000)
+    )
+    assert scene.one(TurnFinished).said_heard == "Hi."

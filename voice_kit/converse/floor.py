@@ -23,6 +23,7 @@ from voice_kit.types import (
     PlaybackResumed,
     Resumed,
     SpeechStarted,
+    Transcript,
     TurnEnded,
     TurnStarted,
 )
@@ -45,13 +46,17 @@ class Floor:
         self._early: Turn | None = None  # works behind its gate on the sound heard last
         self._last: Turn | None = None  # had the floor last; memory may not be settled yet
         self._before = Audio.silence(0)  # what its speaker had said before going on, unanswered
+        self._spoken = 0.0  # of the speech under way, before the answer had the floor
 
     def react(self, events: Sequence[HearingEvent]) -> None:
         """Do what follows from a frame: from its events, and from how long speech has lasted."""
         for event in events:
             self.desk.notify(event)
             match event:
-                case SpeechStarted() | Resumed():
+                case SpeechStarted():
+                    self._spoken = 0.0
+                    self._doubt()
+                case Resumed():
                     self._doubt()
                 case Misfire():
                     self._go_on()
@@ -88,7 +93,7 @@ class Floor:
     def _worth_an_early_start(self) -> bool:
         rules, early = self.settings.hear, self._early
         fits = self.transcribing <= rules.stop - rules.eager
-        busy = early is not None and early.transcript is None and not early.closed.is_set()
+        busy = early is not None and early.transcript is None
         return fits and not busy and self._starts < self.settings.eager_starts
 
     # What may be an interruption
@@ -109,7 +114,7 @@ class Floor:
         early = self._early
         if self.ears.speaking and (early is None or early.covers != self.ears.ended):
             return
-        if early is not None and not (early.transcript or early.dropped):
+        if early is not None and early.transcript is None:
             return
         if self._answer is not None and self._answer.go_on() and self._answer.heard:
             self._answer.tell(PlaybackResumed)
@@ -122,7 +127,7 @@ class Floor:
             if self.ears.spoken >= self.ears.rules.shortest:
                 self._join(answer)
                 self._answer = None
-        elif answer.paused and self.ears.spoken >= answer.settings.interrupt.after:
+        elif answer.paused and self.ears.spoken - self._spoken >= answer.settings.interrupt.after:
             self._interrupt(f"speech lasted {answer.settings.interrupt.after:g} s")
 
     def _weigh_words(self, turn: Turn) -> bool:
@@ -130,12 +135,13 @@ class Floor:
         if turn.interrupted:
             return False
         heard, earlier, answer = turn.transcript, turn.instead_of, self._answer
-        turn.instead_of = None
+        turn.transcript, turn.instead_of = heard or Transcript(""), None
         if earlier is not None:
             if heard is not None and words(earlier.transcript) == words(heard):
                 turn.dropped = "the same words: the earlier start stands"
                 earlier.covers, earlier.audio, earlier.ended = turn.covers, turn.audio, turn.ended
                 self._early, self._answer = earlier, None if answer is turn else answer
+                self._go_on()
                 self._open()
                 return False
             earlier.stop("its speaker went on with other words")
@@ -209,6 +215,7 @@ class Floor:
         if turn is self._early:
             self._early, self._before = None, Audio.silence(0)
         turn.before, self._last, self._answer = self._last, turn, turn
+        self._spoken = self.ears.spoken
         turn.open_gate()
 
     def _over(self, turn: Turn) -> None:
