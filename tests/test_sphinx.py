@@ -17,7 +17,7 @@ from voice_kit.errors import EngineFailedError, LanguageError, SettingsError
 from voice_kit.hear.sphinx_commands import grammar_of, words_of
 from voice_kit.hear.sphinx_rule import Guess, decide, differences
 from voice_kit.hear.stt_sphinx import PocketSphinx
-from voice_kit.types import RATE, Audio, Word
+from voice_kit.types import RATE, Audio, Transcript, Word
 from voice_kit.workshop import wer
 
 LINUX = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux's pidfd_open")
@@ -175,10 +175,33 @@ def test_noises_of_the_world_are_no_commands(engine, require):
     for noise in noises:
         heard = engine.transcribe(Audio(noise.load().samples[: 2 * RATE], RATE))
         assert not heard.confident
-        assert len(heard.text.split()) <= 1
+
+
+def test_the_measurement_counts_wrong_words_false_commands_and_inventions():
+    class Deaf:
+        name, stops = "deaf", "never"
+
+        def transcribe(self, audio):
+            return Transcript("set a timer", confident=True)
+
+    def spoken(group, text):
+        return wer.Spoken(group, "x", text, lambda: Audio.silence(1))
+
+    said = [spoken("a", "Set a timer!"), spoken("a", "Set the table."), spoken("b", "")]
+    one, two = wer.measure(Deaf(), said)
+    assert (one.wer, one.words, one.accepted, one.wrongly, one.invented) == (0.3333, 6, 2, 1, 0)
+    assert (two.wer, two.accepted, two.wrongly, two.invented) == (None, 1, 1, 3)
 
 
 # What it is told
+
+
+def test_a_thorough_one_hears_commands_too():
+    engine = PocketSphinx(thorough=True)
+    try:
+        assert engine.transcribe(clip()).text == "set a timer for ten minutes"
+    finally:
+        engine.close()
 
 
 def test_other_languages_are_refused_before_anything_loads():

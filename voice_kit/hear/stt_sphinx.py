@@ -23,7 +23,8 @@ INAUDIBLE = 1e-3
 """A sound whose loudest sample is below this, −60 dBFS, is silence."""
 QUIETER = 40.0
 """Sound this many dB below the loudest 10 ms is cut off at both ends. Quiet there moves the means
-that PocketSphinx subtracts: with 0.2 s of it, three times as many words of commands are wrong."""
+that PocketSphinx subtracts: 0.2 s of it on both sides of 28 short clips of the kit made 5.7 % of
+words wrong instead of 1.9 %. Chosen on these and 23 others, among three settings."""
 MARGIN = 0.03
 """Seconds of it that stay, for the soft beginning of an “h” or an “f”."""
 PATIENCE = 0.5

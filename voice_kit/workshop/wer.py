@@ -53,6 +53,8 @@ class Score:
     """Clips that were taken for a command or question of the grammar."""
     wrongly: int
     """Clips that were accepted as other words than were said."""
+    invented: int
+    """Words that were heard where nothing was said."""
     seconds: float
     took: float
     """Seconds of computing for a second of sound."""
@@ -112,6 +114,7 @@ def measure(
                 wer=None if rate is None else round(float(rate), 4),
                 accepted=sum(t.confident for _, t, _, _ in heard),
                 wrongly=sum(t.confident and plain(s.text) != plain(t.text) for s, t, _, _ in heard),
+                invented=sum(len(plain(t.text).split()) for s, t, _, _ in heard if not s.text),
                 seconds=round(seconds, 2),
                 took=round(sum(took for _, _, _, took in heard) / seconds, 3),
             )
@@ -163,12 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def table(scores: Sequence[Score]) -> str:
     """The scores as text, a line each."""
-    lines = [f"{'':26}{'clips':>6}{'words':>7}{'WER':>8}{'accepted':>10}{'wrongly':>9}{'RTF':>7}"]
+    lines = [f"{'':26}{'clips':>6}{'words':>7}{'WER':>8}{'accepted':>10}{'wrongly':>9}{'invented':>10}{'RTF':>7}"]
     for score in scores:
         rate = "" if score.wer is None else f"{score.wer:.1%}"
         lines.append(
             f"{score.group[:25]:26}{score.clips:6}{score.words:7}{rate:>8}"
-            f"{score.accepted:10}{score.wrongly:9}{score.took:7.2f}"
+            f"{score.accepted:10}{score.wrongly:9}{score.invented:10}{score.took:7.2f}"
         )
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return "\n".join([*lines, f"{os.cpu_count()} processors, load {load:.1f}"])
