@@ -21,6 +21,7 @@ from voice_kit.types import (
     FrameHeard,
     GateOpened,
     Interrupted,
+    Misfire,
     PlaybackPaused,
     PlaybackResumed,
     PlaybackStarted,
@@ -123,6 +124,17 @@ def test_an_answer_does_not_go_on_under_someone_who_speaks_again():
     assert users(scene)[-1] == "wait a moment"
 
 
+def test_an_answer_that_is_ready_while_someone_may_be_going_on_waits_with_its_first_sound():
+    scene = Scene(
+        Script(),
+        *(0.5, ("one", 1.0), 0.65, ("click", 0.06), 4.0),
+        settings=Settings().changed({"hear.eager": 0}),
+    )
+    assert scene.one(SpeechReady).at < scene.one(Misfire).at
+    assert scene.one(PlaybackStarted).at == pytest.approx(scene.one(Misfire).at)
+    assert scene.one(TurnFinished).said_heard == "You said one."
+
+
 def test_a_failure_while_an_answer_is_held_is_told_once_it_goes_on():
     script = Script()
     tts = Faulty(HummingVoice(0.4), ["works", "works", "raises"])
@@ -150,7 +162,8 @@ def test_an_apology_can_be_interrupted():
     assert (second.heard, second.said_heard) == ("stop", "Fine.")
 
 
-def test_a_new_mode_of_interruption_counts_from_the_next_answer_on():
+@pytest.mark.parametrize("at", [3.0, 3.7])
+def test_a_new_mode_of_interruption_counts_from_the_next_answer_on(at):
     def never_from_now(talk):
         talk.settings = talk.settings.changed({"interrupt.mode": "never"})
 
@@ -158,7 +171,7 @@ def test_a_new_mode_of_interruption_counts_from_the_next_answer_on():
         Script(),
         *(0.5, ("tell a story", 1.0), 2.0, ("stop", 0.3), 12.0),
         answers=STORY,
-        during=after((3.7, never_from_now)),  # the answer is held, the words are not yet known
+        during=after((at, never_from_now)),  # before the word, or before it is understood
     )
     assert scene.one(Interrupted).reason == "its words"
     assert users(scene) == ["tell a story", "stop"]

@@ -19,8 +19,6 @@ from voice_kit.types import (
     Interrupted,
     Misfire,
     Paused,
-    PlaybackPaused,
-    PlaybackResumed,
     Resumed,
     SpeechStarted,
     Transcript,
@@ -105,8 +103,8 @@ class Floor:
             return
         if answer.settings.interrupt.mode == "any" and answer.heard:
             self._interrupt("any sound interrupts")
-        elif answer.pause() and answer.heard:
-            answer.tell(PlaybackPaused)
+        else:
+            answer.pause()
 
     def _go_on(self) -> None:
         """It was no interruption: the answer goes on from the same sample, unless someone speaks
@@ -116,8 +114,8 @@ class Floor:
             return
         if early is not None and early.transcript is None:
             return
-        if self._answer is not None and self._answer.go_on() and self._answer.heard:
-            self._answer.tell(PlaybackResumed)
+        if self._answer is not None:
+            self._answer.go_on()
 
     def _weigh_duration(self) -> None:
         answer = self._answer

@@ -6,15 +6,14 @@ The only module that knows whether an engine blocks, and the only one with threa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import queue
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from voice_kit.converse.virtual import VirtualLoop
 from voice_kit.errors import EngineFailedError, EngineTimeoutError, VoiceKitError
@@ -100,27 +99,25 @@ def as_failure(stage: str, engine: Any, error: Exception) -> StageFailedError:
     return StageFailedError(stage, engine, error)
 
 
-def _steps(
-    stage: str, engine: Any, start: Callable[[], Iterator[T] | AsyncIterator[T]]
-) -> AsyncGenerator[T, None]:
+def _steps(stage: str, engine: Any, start: Callable[[], Any]) -> AsyncGenerator[Any, None]:
     loop = asyncio.get_running_loop()
     if getattr(engine, "stops", "steps") == "async":
-        begin = cast(Callable[[], AsyncIterator[T]], start)
-        return _awaited(engine, begin, loop)
-    blocking = cast(Callable[[], Iterator[T]], start)
+        return _awaited(engine, start, loop)
     if isinstance(loop, VirtualLoop):
-        return _in_virtual_time(stage, blocking, loop)
-    return _in_thread(engine, blocking, loop)
+        return _in_virtual_time(stage, start, loop)
+    return _in_thread(engine, start, loop)
 
 
 async def _awaited(
     engine: Any, start: Callable[[], AsyncIterator[T]], loop: asyncio.AbstractEventLoop
 ) -> AsyncGenerator[T, None]:
     items = start()
-    outside = isinstance(loop, VirtualLoop) and not getattr(engine, "in_loop_time", False)
+    waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    if isinstance(loop, VirtualLoop) and not getattr(engine, "in_loop_time", False):
+        waiting = loop.real_time
     try:
         while True:
-            with cast(VirtualLoop, loop).real_time() if outside else contextlib.nullcontext():
+            with waiting():
                 item = await anext(items, _DONE)
             if item is _DONE:
                 return
@@ -164,7 +161,7 @@ async def _in_thread(
                     outcome = partial(step.set_result, next(items, _DONE))
                 except BaseException as error:
                     outcome = partial(step.set_exception, error)
-                with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+                with suppress(RuntimeError):  # the loop was closed: nobody waits
                     loop.call_soon_threadsafe(settle, step, outcome)
         finally:
             _close(items)

@@ -26,6 +26,8 @@ from voice_kit.types import (
     FirstToken,
     GateOpened,
     Message,
+    PlaybackPaused,
+    PlaybackResumed,
     PlaybackStarted,
     SentenceReady,
     Speech,
@@ -83,19 +85,21 @@ class Turn:
         self.certain.set()
         self.tell(GateOpened)
 
-    def pause(self) -> bool:
-        """Hold the answer, its place kept; whether it was not held already."""
-        was, self.paused = self.paused, True
-        if self.playback and not was:
+    def pause(self) -> None:
+        """Hold the answer, its place kept."""
+        if self.playback and not self.paused:
             self.playback.pause()
-        return not was
+            if self.heard:
+                self.tell(PlaybackPaused)
+        self.paused = True
 
-    def go_on(self) -> bool:
-        """Go on from the very sample; whether it had been held."""
-        was, self.paused = self.paused, False
-        if self.playback and was:
+    def go_on(self) -> None:
+        """Go on from the very sample."""
+        if self.playback and self.paused:
             self.playback.go_on()
-        return was
+            if self.heard:
+                self.tell(PlaybackResumed)
+        self.paused = False
 
     def stop(self, dropped: str = "") -> None:
         """Fall silent at once and end the work, that on an earlier start too.
