@@ -166,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def table(scores: Sequence[Score]) -> str:
     """The scores as text, a line each."""
-    lines = [f"{'':26}{'clips':>6}{'words':>7}{'WER':>8}{'accepted':>10}{'wrongly':>9}{'invented':>10}{'RTF':>7}"]
+    heads = f"{'accepted':>10}{'wrongly':>9}{'invented':>10}{'RTF':>7}"
+    lines = [f"{'':26}{'clips':>6}{'words':>7}{'WER':>8}{heads}"]
     for score in scores:
         rate = "" if score.wer is None else f"{score.wer:.1%}"
         lines.append(
