@@ -97,6 +97,26 @@ def test_an_engine_too_slow_for_the_wait_is_not_started_early_again():
     assert [event.eager for event in scene.all(TurnStarted)] == [True, False]
 
 
+def test_a_slow_engine_that_can_be_taken_back_is_started_early_every_time():
+    class Abortable(ScriptedTranscriber):
+        def abort(self):
+            pass
+
+    script = Script()
+    engines = scripted(script, stt=Abortable(script, delay=0.8))
+    parts = 0.5, ("one", 1.0), 4.0, ("set a timer for", 1.0), 0.3, ("ten minutes", 1.0), 4.0
+    scene = Scene(script, *parts, engines=engines)
+    assert all(event.eager for event in scene.all(TurnStarted))
+    ends = scene.all(TurnEnded)
+    sounds = scene.all(PlaybackStarted)
+    assert [turn.heard for turn in scene.all(TurnFinished)] == [
+        "one",
+        "set a timer for ten minutes",
+    ]
+    for ended, sound in zip(ends, sounds, strict=True):
+        assert sound.at - ended.ended == pytest.approx(0.064 + 0.8 + 0.1 + 0.05, abs=1e-6)
+
+
 def test_speech_that_goes_on_before_anything_was_heard_is_one_turn():
     script = Script()
     engines = scripted(script, llm=ScriptedModel({}, first=1.0))

@@ -92,7 +92,9 @@ class Floor:
         rules, early = self.settings.hear, self._early
         fits = self.transcribing <= rules.stop - rules.eager
         busy = early is not None and early.transcript is None
-        return fits and not busy and self._starts < self.settings.eager_starts
+        # A start that can be taken back is worth it even if it takes longer than the wait.
+        free = hasattr(self.desk.engines.stt.current, "abort") or (fits and not busy)
+        return free and self._starts < self.settings.eager_starts
 
     # What may be an interruption
 
