@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 
 class VoiceKitError(Exception):
@@ -31,6 +32,14 @@ class MissingEngineError(VoiceKitError):
         super().__init__(f"{engine} is not available. Try: {fix}")
         self.engine = engine
         self.fix = fix
+
+
+def install(extra: str) -> str:
+    """The command that adds an extra: in the checkout, where this package is one."""
+    folder = Path(__file__).parents[1]
+    if (folder / "constraints.txt").exists():
+        return f"pip install -c constraints.txt -e '.[{extra}]' in {folder.name}'s folder"
+    return f"pip install 'voice-kit[{extra}]'"
 
 
 def need(engine: str, *packages: str, fix: str) -> None:

@@ -19,14 +19,6 @@ BETTER, OTHER_SOUNDS = 0.05, 0.45
 model hears “what is barge in” as “what is bargain”. Chosen on synthetic voices, on sentences of
 which some are the kit's: most commands differed by 0.43 or less, free sentences by 0.57 or more.
 Sentences that begin like a command differ by as little as 0.32; there only the fit decides."""
-_WORDS = -0.12, 0.34
-"""A command is believed when its score is at most this far below the open guess's, and at most
-this share of its words differ from it. Of 48 free sentences and 37 recordings of people, none
-was taken for a command, and 46 of 48 commands were."""
-BETTER, OTHER_SOUNDS = 0.05, 0.45
-"""Or when it fits better by this much, and at most this share of its sounds differ: the open
-model hears “what is barge in” as “what is bargain”. On other synthetic sentences than the kit's,
-the share was at most 0.43 for commands and at least 0.64 for the rest."""
 
 _WORDS = """
     a an and are as at be but by for from had has he her his i if in into is it its of on or our

@@ -7,12 +7,12 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from voice_kit.errors import MissingEngineError, need
+from voice_kit.errors import MissingEngineError, install, need
 from voice_kit.settings import hub_cache
 
 REPO = "hexgrad/Kokoro-82M"
 WEIGHTS = "kokoro-v1_0.pth"
-INSTALL = "pip install 'voice-kit[workshop]'"
+INSTALL = install("workshop")
 
 LANGUAGES = {
     "en": "ab",

@@ -16,6 +16,7 @@ from voice_kit.errors import (
     LanguageError,
     MissingEngineError,
     SettingsError,
+    install,
     need,
 )
 from voice_kit.settings import home
@@ -23,7 +24,7 @@ from voice_kit.speak.voice import Voice
 from voice_kit.speak.words import in_step, pieces
 from voice_kit.types import Audio, Samples, Speech, Stops, Word
 
-INSTALL = "pip install 'voice-kit[piper]'"
+INSTALL = install("piper")
 
 SUGGESTED = {
     "en": "en_US-lessac-medium",

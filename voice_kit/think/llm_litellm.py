@@ -8,7 +8,7 @@ from contextlib import aclosing, contextmanager
 from importlib import import_module
 from typing import Any
 
-from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError, need
+from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError, install, need
 from voice_kit.remote.clients import quiet, quietly
 from voice_kit.think.spoken import only_spoken
 from voice_kit.types import Message, Stops
@@ -144,4 +144,4 @@ def _contained() -> Iterator[None]:
 
 
 def _need_package() -> None:
-    need("LiteLLM", "litellm", fix="pip install 'voice-kit[litellm]'")
+    need("LiteLLM", "litellm", fix=install("litellm"))

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from voice_kit.errors import MissingEngineError, need
+from voice_kit.errors import MissingEngineError, install, need
 from voice_kit.settings import home
 from voice_kit.think.llm_openai import OpenAIModel
 from voice_kit.types import Message, Stops
@@ -84,7 +84,7 @@ class LlamaCpp:
 
 
 def _need_packages() -> None:
-    need("llama.cpp", "xllamacpp", "openai", fix="pip install 'voice-kit[llamacpp]'")
+    need("llama.cpp", "xllamacpp", "openai", fix=install("llamacpp"))
 
 
 def _folder(path: str | None) -> Path:

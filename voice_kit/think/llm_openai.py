@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from voice_kit.errors import MissingEngineError, VoiceKitError, need
+from voice_kit.errors import MissingEngineError, VoiceKitError, install, need
 from voice_kit.remote.clients import PerLoop, quietly
 from voice_kit.remote.servers import CONNECT, Server, ask, bearer, near, openai_server
 from voice_kit.think.spoken import only_spoken
@@ -125,7 +125,7 @@ async def _drain(lines: AsyncIterator[str]) -> None:
 
 
 def _need_package() -> None:
-    need("The OpenAI client", "openai", fix="pip install 'voice-kit[openai]'")
+    need("The OpenAI client", "openai", fix=install("openai"))
 
 
 def _model(model: str, url: str, key: str) -> str:

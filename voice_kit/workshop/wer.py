@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from voice_kit.audio.files import read
-from voice_kit.errors import MissingEngineError, VoiceKitError
+from voice_kit.errors import MissingEngineError, VoiceKitError, install
 from voice_kit.hear.protocols import Transcriber
 from voice_kit.hear.stt_sphinx import PocketSphinx
 from voice_kit.sounds import clips
@@ -91,7 +91,7 @@ def measure(
     try:
         import jiwer
     except ImportError as error:
-        raise MissingEngineError("jiwer", fix="pip install 'voice-kit[test]'") from error
+        raise MissingEngineError("jiwer", fix=install("test")) from error
     groups: dict[str, list[tuple[Spoken, Transcript, float, float]]] = {}
     for sound in sounds:
         audio = sound.load()
