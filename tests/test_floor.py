@@ -354,6 +354,51 @@ def test_early_starts_come_again_after_a_transcription_that_failed():
     assert [event.eager for event in scene.all(TurnStarted)] == [True, True, True]
 
 
+def test_a_turn_of_many_breaths_is_started_early_so_often_and_the_next_one_again():
+    breaths = [part for number in range(5) for part in ((f"word{number}", 0.4), 0.3)]
+    scene = Scene(
+        Script(),
+        *(0.5, *breaths, 4.0, ("one", 0.4), 0.3, ("two", 1.0), 4.0),
+        settings=Settings().changed({"eager_starts": 2}),
+    )
+    assert [event.eager for event in scene.all(TurnStarted)] == [True, True, False, True, True]
+    assert users(scene) == ["word0 word1 word2 word3 word4", "one two"]
+
+
+def test_no_early_start_begins_while_another_is_still_being_transcribed():
+    script = Script()
+    engines = scripted(script, stt=ScriptedTranscriber(script, 0.43))
+    Scene(script, 0.5, ("one", 0.2), 0.1, ("two", 0.2), 0.1, ("three", 0.4), 4.0, engines=engines)
+    assert len(engines.stt.current.seconds) == 2  # at the first breath, and at the end
+
+
+def test_a_noise_that_went_on_is_not_put_before_the_next_question():
+    script = Script()
+    engines = scripted(script, stt=ScriptedTranscriber(script, 0.4))
+    scene = Scene(
+        script,
+        *(0.5, ("", 1.0), 0.7, ("", 0.5), 4.0, ("one", 1.0), 4.0),
+        engines=engines,
+        settings=Settings().changed({"hear.eager": 0}),
+    )
+    assert users(scene) == ["one"]
+    assert max(engines.stt.current.seconds) > 1.8, "the noises were not joined: this tests nothing"
+    assert engines.stt.current.seconds[-1] < 1.5
+
+
+def test_an_early_start_stands_though_the_next_one_never_learnt_its_words():
+    script = Script()
+    noise = ("", 0.16)
+    scene = Scene(
+        script,
+        *(0.5, ("one", 1.0), 0.2, noise, 0.1, noise, 6.0),
+        engines=scripted(script, stt=SlowTranscriber(script, 0.05, 2.0, 0.05)),
+    )
+    assert len(scene.engines.stt.current.seconds) == 3, "nothing was overtaken: this tests nothing"
+    assert len(scene.engines.llm.current.prompts) == 1
+    assert scene.one(TurnFinished).heard == "one"
+
+
 # Turns that wait for one another
 
 

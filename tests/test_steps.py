@@ -108,6 +108,48 @@ def test_a_cancelled_step_is_dropped_and_its_generator_closed():
     assert engine.closed.wait(30)
 
 
+def test_a_late_result_is_dropped_without_a_word():
+    engine = Blocking()
+    complaints = []
+
+    async def scene():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        with pytest.raises(StageFailedError):
+            await call("stt", engine, engine.wait, 0.01)
+        engine.go.set()
+        for thread in threading.enumerate():
+            if thread.name == "voice-kit engine":
+                await asyncio.to_thread(thread.join, 30)
+
+    asyncio.run(scene())
+    assert not complaints
+
+
+def test_what_an_engine_gives_that_can_be_closed_is_closed():
+    class Items:
+        closed = threading.Event()
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return 1
+
+        def close(self):
+            self.closed.set()
+
+    items = Items()
+
+    async def scene():
+        async with aclosing(stream("tts", object(), lambda: items, 30)) as parts:
+            async for _ in parts:
+                break
+
+    asyncio.run(scene())
+    assert items.closed.wait(30)
+
+
 def test_an_engine_that_never_stops_is_aborted():
     class Stubborn(Blocking):
         stops = "never"

@@ -81,12 +81,8 @@ class Floor:
 
     async def idle(self) -> None:
         """Return once no answer is under way."""
-        while busy := [
-            turn.task
-            for turn in (self._last, self._early)
-            if turn and turn.ended and turn.task and not turn.task.done()
-        ]:
-            await asyncio.wait(busy)
+        while self._last is not None and self._last.task and not self._last.task.done():
+            await asyncio.wait([self._last.task])  # after it, who waited has the floor
 
     def _worth_an_early_start(self) -> bool:
         rules, early = self.settings.hear, self._early
@@ -214,7 +210,7 @@ class Floor:
     def _give_floor(self, turn: Turn) -> None:
         if turn is self._early:
             self._early, self._before = None, Audio.silence(0)
-        turn.before, self._last, self._answer = self._last, turn, turn
+        self._answer = self._last = turn
         self._spoken = self.ears.spoken
         turn.open_gate()
 
