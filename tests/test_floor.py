@@ -554,6 +554,28 @@ def test_a_microphone_that_goes_silent_is_told_once_and_the_conversation_recover
     assert scene.all(PlaybackStarted)[-1].at - question.ended == pytest.approx(0.512, abs=0.05)
 
 
+def test_a_microphone_that_has_ended_is_not_silent():
+    script = Script()
+    events = listened(
+        script.sound(0.5, ("tell a story", 1.0)), scripted(script, STORY), FileMicrophone
+    )
+    assert next(event for event in events if isinstance(event, TurnFinished)).said_heard == LONG
+    assert not [event for event in events if isinstance(event, Failed)]
+
+
+def test_a_patience_changed_in_mid_sentence_counts_from_the_next_turn_on():
+    def hurry(talk):
+        talk.settings = talk.settings.changed({"hear.stop": 0.256})
+
+    scene = Scene(
+        Script(),
+        *(0.5, ("one", 1.0), 3.0, ("two", 1.0), 3.0),
+        during=after((1.0, hurry)),
+    )
+    waits = [event.at - event.ended for event in scene.all(TurnEnded)]
+    assert waits == pytest.approx([0.512, 0.256])
+
+
 def test_a_microphone_that_goes_silent_in_mid_sentence_does_not_hold_the_answer_for_ever():
     scene = Scene(
         Script(),
@@ -791,3 +813,28 @@ def test_memory_waits_for_the_last_word_of_a_far_loudspeaker():
         Script(), 0.5, ("one", 1.0), 4.0, answers={"one": "Hi."}, speaker=Acknowledging(16_000)
     )
     assert scene.one(TurnFinished).said_heard == "Hi."
+
+
+def test_a_detector_that_another_conversation_replaced_begins_with_a_state_of_its_own():
+    class Own:
+        direct = True
+
+        def __init__(self, name):
+            self.name = name
+
+        def start(self):
+            return self.name
+
+        def detect(self, frames, states):
+            assert states == [self.name]
+            return np.zeros(len(frames)), states
+
+    script = Script()
+    engines = scripted(script)
+    engines.vad.current = Own("first")
+
+    def replace(talk):
+        engines.vad.current = Own("second")
+
+    scene = Scene(script, 2.0, engines=engines, during=after((1.0, replace)))
+    assert not scene.all(Failed)

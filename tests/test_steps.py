@@ -126,7 +126,8 @@ def test_a_late_result_is_dropped_without_a_word():
     assert not complaints
 
 
-def test_what_an_engine_gives_that_can_be_closed_is_closed():
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_an_engine_gives_that_can_be_closed_is_closed(fast):
     class Items:
         closed = threading.Event()
 
@@ -146,7 +147,8 @@ def test_what_an_engine_gives_that_can_be_closed_is_closed():
             async for _ in parts:
                 break
 
-    asyncio.run(scene())
+    Items.closed.clear()
+    run(scene(), fast=fast)
     assert items.closed.wait(30)
 
 
@@ -167,6 +169,19 @@ def test_an_engine_that_never_stops_is_aborted():
 
     asyncio.run(scene())
     assert engine.aborted == 1
+
+
+def test_an_engine_that_has_answered_is_not_aborted():
+    class Stubborn(Blocking):
+        stops = "never"
+        aborted = 0
+
+        def abort(self):
+            self.aborted += 1
+
+    engine = Stubborn()
+    assert asyncio.run(call("stt", engine, lambda: "text", 30)) == "text"
+    assert engine.aborted == 0
 
 
 def test_an_async_engine_is_cancelled_with_its_request():
