@@ -35,7 +35,7 @@ def engine_of(server, **more) -> LiteLLM:
 @pytest.mark.skipif(find_spec("litellm") is not None, reason="litellm is installed")
 def test_without_the_package_the_command_to_get_it_is_named():
     for make in (LiteLLM, LiteLLM.here):
-        with pytest.raises(MissingEngineError, match=r"pip install 'voice-kit\[litellm\]'"):
+        with pytest.raises(MissingEngineError, match=r"pip install .*\[litellm\]"):
             make(model="openai/any")
 
 
@@ -199,3 +199,16 @@ def test_loading_asks_no_network_reads_no_env_file_and_says_nothing(tmp_path):
     )
     assert done.stderr == ""
     assert done.stdout == "loaded\n"
+
+
+@loaded
+def test_loading_it_leaves_what_others_log_of_their_requests_alone():
+    code = """
+import logging
+from voice_kit.think.llm_litellm import _loaded
+before = [logging.getLogger(name).level for name in ("httpx", "httpcore", None)]
+_loaded()
+assert [logging.getLogger(name).level for name in ("httpx", "httpcore", None)] == before
+assert not any("litellm" in type(f).__module__ for f in logging.getLogger("httpx").filters)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
@@ -131,8 +132,10 @@ def _loaded() -> Any:
 
 @contextmanager
 def _contained() -> Iterator[None]:
-    """Load LiteLLM without its look on the internet for prices, and without the .env file that it
-    would put into the environment."""
+    """Load LiteLLM without its look on the internet for prices, without the .env file that it would
+    put into the environment, and without its hold on what others log of their HTTP requests."""
+    loggers = [logging.getLogger(name) for name in (None, "httpx", "httpcore")]
+    logged = [(logger, logger.level, list(logger.filters)) for logger in loggers]
     names = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_MODE")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION")
@@ -141,6 +144,9 @@ def _contained() -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+        for logger, level, filters in logged:
+            logger.setLevel(level)
+            logger.filters[:] = filters
 
 
 def _need_package() -> None:
