@@ -838,3 +838,42 @@ def test_a_detector_that_another_conversation_replaced_begins_with_a_state_of_it
 
     scene = Scene(script, 2.0, engines=engines, during=after((1.0, replace)))
     assert not scene.all(Failed)
+
+
+def test_a_detector_gets_back_what_it_remembered():
+    class Counting:
+        name = "counting"
+        direct = True
+        counted = 0
+
+        def start(self):
+            return 0
+
+        def detect(self, frames, states):
+            self.counted = states[0] + 1
+            return np.zeros(len(frames)), [self.counted]
+
+    script = Script()
+    engines = scripted(script)
+    engines.vad.current = Counting()
+    scene = Scene(script, 1.024, engines=engines)
+    assert engines.vad.current.counted == len(scene.all(FrameHeard)) == 32
+
+
+def test_frames_that_come_late_do_not_turn_the_clock_back():
+    class Late(FileMicrophone):
+        async def __aiter__(self):
+            async for frame in super().__aiter__():
+                if asyncio.get_running_loop().time() == pytest.approx(1.024):
+                    await asyncio.sleep(0.5)  # the next ones wait, and none is lost
+                yield frame
+
+    clocks = []
+
+    def compare(talk, events):
+        loop = asyncio.get_running_loop()
+        talk.observers.append(lambda event: clocks.append(talk.now() - loop.time()))
+
+    Scene(Script(), 4.0, microphone=Late, during=compare)
+    assert len(clocks) == 125
+    assert clocks == pytest.approx([clocks[0]] * len(clocks))

@@ -171,6 +171,33 @@ def test_an_engine_that_never_stops_is_aborted():
     assert engine.aborted == 1
 
 
+def test_what_an_async_engine_gives_that_can_be_closed_is_closed():
+    class Items:
+        closed = False
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            return 1
+
+        async def aclose(self):
+            self.closed = True
+
+    class Remote:
+        stops = "async"
+
+    items = Items()
+
+    async def scene():
+        async with aclosing(stream("tts", Remote(), lambda: items, 30)) as parts:
+            async for _ in parts:
+                break
+
+    asyncio.run(scene())
+    assert items.closed
+
+
 def test_an_engine_that_has_answered_is_not_aborted():
     class Stubborn(Blocking):
         stops = "never"
@@ -259,7 +286,7 @@ def test_a_line_passes_over_engines_that_cannot_be_had():
         raise MissingEngineError("gone", fix="fetch it")
 
     first, last = Blocking(), Blocking()
-    line = Line("stt", first, [gone, lambda: last])
+    line = Line("stt", first, [gone, lambda: last, Blocking])
     failure = StageFailedError("stt", first, MissingEngineError("x", fix="y"))
 
     async def scene():

@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from scenes import Scene
+from scenes import FarSpeaker, Scene, after
 
 from voice_kit.converse.timeline import STAGES, Timeline, as_json
 from voice_kit.settings import Settings
-from voice_kit.types import TurnEnded
+from voice_kit.types import Interrupted, PlaybackStarted, TurnEnded
 from voice_kit.workshop.fakes import Script
 
 ANSWERS = {"tell a story": "One two three four. Five six."}
@@ -53,6 +53,19 @@ def test_a_pause_in_the_answer_is_not_counted_as_heard():
     bars = [bar for bar in turn.bars if bar.stage == "playback"]
     assert len(bars) == 2
     assert bars[1].start > bars[0].end
+
+
+def test_what_a_far_loudspeaker_takes_to_settle_is_not_counted_as_heard():
+    kept = Timeline()
+
+    def arrange(talk, events):
+        talk.observers.append(kept)
+        after((2.6, lambda talk: talk.type("stop")))(talk, events)
+
+    sound = (0.512, ("tell a story", 1.024), 5.0)
+    scene = Scene(Script(), *sound, answers=ANSWERS, speaker=FarSpeaker(0.15), during=arrange)
+    heard = scene.one(Interrupted).at - scene.all(PlaybackStarted)[0].at
+    assert kept.turns[0].seconds("playback") == pytest.approx(heard)
 
 
 def test_abandoned_starts_are_counted_with_what_they_cost():
