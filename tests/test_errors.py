@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from voice_kit.errors import MissingEngineError, need
+from voice_kit import errors
+from voice_kit.errors import MissingEngineError, install, need
 
 
 def test_what_is_installed_is_not_missed_and_not_loaded():
@@ -17,3 +18,12 @@ def test_what_is_installed_is_not_missed_and_not_loaded():
 def test_one_package_that_is_not_installed_is_missed_with_the_fix(packages):
     with pytest.raises(MissingEngineError, match=r"Speech is not .*Try: pip install speech$"):
         need("Speech", *packages, fix="pip install speech")
+
+
+def test_a_missing_extra_is_one_command_in_the_checkout_and_another_without_one(
+    tmp_path, monkeypatch
+):
+    assert install("workshop").startswith("make lab")
+    assert install("piper").startswith("pip install -c constraints.txt -e '.[piper]'")
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "voice_kit" / "errors.py"))
+    assert install("piper") == "pip install 'voice-kit[piper]'"

@@ -37,9 +37,10 @@ class MissingEngineError(VoiceKitError):
 def install(extra: str) -> str:
     """The command that adds an extra: in the checkout, where this package is one."""
     folder = Path(__file__).parents[1]
-    if (folder / "constraints.txt").exists():
-        return f"pip install -c constraints.txt -e '.[{extra}]' in {folder.name}'s folder"
-    return f"pip install 'voice-kit[{extra}]'"
+    if not (folder / "constraints.txt").exists():
+        return f"pip install 'voice-kit[{extra}]'"
+    here = f"pip install -c constraints.txt -e '.[{extra}]'"
+    return f"{'make lab' if extra == 'workshop' else here} (in {folder.name})"
 
 
 def need(engine: str, *packages: str, fix: str) -> None:
