@@ -48,6 +48,7 @@ test: $(TEST) ## set up what the tests need, and run every one
 
 bench: $(TEST) ## measure: latency, memory, word error rates
 	$(PY) -m voice_kit.workshop.bench $(ARGS)
+	$(PY) -m voice_kit.workshop.wer
 
 soak: $(TEST) ## the long tests, at full length
 	SOAK=whole $(PY) -m pytest -m soak --timeout=7200 $(ARGS)
