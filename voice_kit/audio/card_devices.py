@@ -11,7 +11,6 @@ Kind = Literal["input", "output"]
 NAMES: dict[Kind, str] = {"input": "microphone", "output": "loudspeaker"}
 
 BUSY = -9985  # paDeviceUnavailable
-WRONG_RATE = -9997  # paInvalidSampleRate
 
 
 @dataclass(frozen=True, slots=True)

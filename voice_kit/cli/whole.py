@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,6 +128,7 @@ async def _talk(
 ) -> None:
     from voice_kit.audio.microphone import Microphone
     from voice_kit.converse.conversation import Conversation
+    from voice_kit.converse.steps import call
     from voice_kit.show.console import ConsoleView
 
     async with Conversation(
@@ -144,25 +143,11 @@ async def _talk(
             except AudioError as error:
                 notes.print(str(error), markup=False)
         notes.print("Type a line and press Enter; an empty line ends it.")
-        while line := (await _typed_line()).strip():
+        while line := (await call("keyboard", sys.stdin, sys.stdin.readline, None)).strip():
             if not sys.stdin.isatty():
                 console.print("  you ", line, markup=False)
             conversation.type(line)
             await conversation.idle()
-
-
-async def _typed_line() -> str:
-    """The next line of standard input. A thread of the loop's pool would hold up Ctrl-C."""
-    loop, line = asyncio.get_running_loop(), asyncio.Event()
-    read: list[str] = []
-
-    def wait() -> None:
-        read.append(sys.stdin.readline())
-        loop.call_soon_threadsafe(line.set)
-
-    threading.Thread(target=wait, name="typed line", daemon=True).start()
-    await line.wait()
-    return read[0]
 
 
 def export(
