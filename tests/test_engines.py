@@ -118,5 +118,5 @@ def test_what_was_asked_for_and_cannot_be_had_is_an_error_and_no_substitute():
 
 
 def test_every_stage_has_engines():
-    assert all(len(names(stage)) >= 3 for stage in STAGES)
+    assert all(len(names(stage)) >= (1 if stage == "judge" else 3) for stage in STAGES)
     assert set(engines.STAGES) == set(BUILT_IN) == set(LINE)

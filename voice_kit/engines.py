@@ -19,8 +19,8 @@ from voice_kit.errors import (
 )
 from voice_kit.settings import Settings
 
-Stage = Literal["vad", "stt", "llm", "tts"]
-STAGES: tuple[Stage, ...] = ("vad", "stt", "llm", "tts")
+Stage = Literal["vad", "stt", "llm", "tts", "judge"]
+STAGES: tuple[Stage, ...] = ("vad", "stt", "llm", "tts", "judge")
 
 BUILT_IN: dict[Stage, dict[str, str]] = {
     "vad": {
@@ -47,6 +47,9 @@ BUILT_IN: dict[Stage, dict[str, str]] = {
         "elevenlabs": "voice_kit.speak.tts_elevenlabs:ElevenLabs",
         "espeak": "voice_kit.speak.tts_espeak:Espeak",
     },
+    "judge": {
+        "silence": "voice_kit.hear.judge_silence:Silence",
+    },
 }
 
 LINE: dict[Stage, tuple[str, ...]] = {
@@ -54,6 +57,7 @@ LINE: dict[Stage, tuple[str, ...]] = {
     "stt": ("whisper", "sphinx"),
     "llm": ("ollama", "llamacpp", "handbook"),
     "tts": ("kokoro", "piper", "espeak"),
+    "judge": ("silence",),
 }
 """What `auto` tries, best first. Nothing here sends sound or words to another company."""
 

@@ -54,8 +54,12 @@ class Endpointing(BaseModel):
     eager: float = Field(default=0.064, ge=0)
     """After this much quiet an answer begins behind a closed gate; 0 never begins early."""
     stop: float = Field(default=0.5, ge=0.064, le=10)
-    """After this much quiet it is our turn. 0.2 is the gap between people (Stivers et al. 2009,
-    doi:10.1073/pnas.0903616106), but people know when a sentence is finished."""
+    """After this much quiet it is our turn, unless the judge knows better."""
+    finished: float = Field(default=0.2, ge=0.064, le=10)
+    """The same after a finished sentence. 0.2 is the gap between people (Stivers et al. 2009,
+    doi:10.1073/pnas.0903616106)."""
+    unfinished: float = Field(default=1.5, ge=0.064, le=30)
+    """The same after an unfinished one, and the longest wait for the judge."""
     preroll: float = Field(default=0.2, ge=0, le=2)
     """Kept from before the trigger, or first consonants are lost."""
     longest: float = Field(default=30.0, gt=1, le=300)
@@ -71,6 +75,20 @@ class Interruption(BaseModel):
     """“evidence” pauses at once, then stops or goes on; “any” stops at the first sound."""
     after: float = Field(default=0.5, ge=0)
     """This much speech is an interruption, whatever its words are."""
+    guard: bool = True
+    """Whether our own voice is taken out of what the microphone hears, where the loudspeaker can
+    say what it plays. A browser does this itself."""
+
+
+class Wake(BaseModel):
+    """When the conversation sleeps, and what wakes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    phrase: str = ""
+    """Such as “hey computer”, of four syllables or more; empty never sleeps."""
+    after: float = Field(default=30.0, gt=0)
+    """Seconds of quiet after which it sleeps again."""
 
 
 class Timeouts(BaseModel):
@@ -80,6 +98,7 @@ class Timeouts(BaseModel):
 
     vad: float = Field(default=1.0, gt=0)
     stt: float = Field(default=15.0, gt=0)
+    judge: float = Field(default=0.5, gt=0)
     llm: float = Field(default=20.0, gt=0)
     """To the first token, and between two of them."""
     tts: float = Field(default=10.0, gt=0)
@@ -98,6 +117,8 @@ class Settings(BaseSettings):
     stt: str = "auto"
     llm: str = "auto"
     tts: str = "auto"
+    judge: str = "auto"
+    """Who says whether a sentence is finished: auto, smart-turn, text, silence."""
     device: str = "auto"
     """Where local engines run: auto, cpu, cuda, cuda:1."""
     compute: str = "auto"
@@ -111,8 +132,11 @@ class Settings(BaseSettings):
     """How many tokens of the conversation the language model is shown."""
     eager_starts: int = Field(default=3, ge=0)
     """At most this many early starts in one turn."""
+    partials: float = Field(default=0.5, ge=0)
+    """Seconds between two passes over speech under way, for the words so far; 0 makes none."""
     hear: Endpointing = Endpointing()
     interrupt: Interruption = Interruption()
+    wake: Wake = Wake()
     timeouts: Timeouts = Timeouts()
     options: dict[str, dict[str, Any]] = {}
     """More for an engine, by its name: `[options.ollama]` with `host = "http://…"`."""

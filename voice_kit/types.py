@@ -113,6 +113,28 @@ class Transcript:
     """Whether these words alone are reason enough to interrupt an answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What was said so far in the turn under way: the words that two passes agreed on."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The wake phrase was heard: the conversation answers."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FellAsleep:
+    """It was quiet for so long that only the wake phrase is listened for."""
+
+    at: float
+
+
 # Thinking
 
 
@@ -158,6 +180,19 @@ class Transcribed:
     turn: int
     at: float
     transcript: Transcript
+    took: float
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Whether the words so far are a finished turn, and how many seconds of quiet end it."""
+
+    turn: int
+    at: float
+    finished: float
+    """The chance of it, in [0, 1]."""
+    wait: float
     took: float
     engine: str = ""
 
@@ -296,8 +331,12 @@ HearingEvent = SpeechStarted | Misfire | Paused | Resumed | TurnEnded
 Event = (
     FrameHeard
     | HearingEvent
+    | Partial
+    | Woke
+    | FellAsleep
     | TurnStarted
     | Transcribed
+    | Judged
     | GateOpened
     | FirstToken
     | SentenceReady

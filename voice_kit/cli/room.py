@@ -17,6 +17,7 @@ IN_WORDS = {
     "stt": "speech to text (stt)",
     "llm": "language model (llm)",
     "tts": "voice (tts)",
+    "judge": "end of turn (judge)",
 }
 
 

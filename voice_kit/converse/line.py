@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from voice_kit.converse.steps import StageFailedError, call, name_of
 from voice_kit.engines import STAGES, Choice, Stage, choose, in_line, make
 from voice_kit.errors import VoiceKitError
-from voice_kit.hear.protocols import Transcriber, VoiceDetector
+from voice_kit.hear.judge_silence import Silence
+from voice_kit.hear.protocols import Transcriber, TurnJudge, VoiceDetector
 from voice_kit.settings import Settings
 from voice_kit.speak.protocols import Synthesizer
 from voice_kit.think.protocols import LanguageModel
@@ -55,6 +56,7 @@ class Engines:
     stt: Line[Transcriber]
     llm: Line[LanguageModel]
     tts: Line[Synthesizer]
+    judge: Line[TurnJudge] = field(default_factory=lambda: Line("judge", Silence()))
     choices: tuple[Choice, ...] = ()
     """Why these engines, and how to get better ones."""
 
@@ -82,5 +84,5 @@ def load_engines(settings: Settings) -> Engines:
         choices.append(choice)
         return Line(stage, engine, [partial(make, stage, spec, settings) for spec in then])
 
-    vad, stt, llm, tts = (line(stage) for stage in STAGES)
-    return Engines(vad, stt, llm, tts, tuple(choices))
+    lines = [line(stage) for stage in STAGES]
+    return Engines(*lines, choices=tuple(choices))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_kit.types import Audio, Stops, Transcript
+from voice_kit.types import Audio, Samples, Stops, Transcript
 
 
 class VoiceDetector(Protocol):
@@ -43,6 +43,36 @@ class Transcriber(Protocol):
         """What is said in `audio`, of any rate. Silence gives an empty text.
 
         A blocking method, or for `stops = "async"` a coroutine. Raises `VoiceKitError`.
+        One whose call cannot be taken back, because it costs money, say, has
+        `speculative = False`: it is called once the turn is certain. So for every engine.
         An engine with `stops = "never"` also has `abort()`, which may be called from another
         thread, ends the call under way with an error, and leaves the engine ready for the next.
         """
+
+
+class TurnJudge(Protocol):
+    """Says how likely it is that someone who pauses has finished."""
+
+    name: str
+    stops: Stops
+    needs_words: bool
+    """Whether it reads the transcript; one that only listens is asked while that is made."""
+
+    def finished(self, audio: Audio, transcript: Transcript) -> float | Awaitable[float]:
+        """Chance, in [0, 1], that nothing more comes. 0.5 says that it cannot tell.
+
+        `audio` is the turn so far, `transcript` its words, empty for a judge that needs none.
+        A blocking method, or for `stops = "async"` a coroutine. Raises `VoiceKitError`.
+        """
+
+
+class WakeSpotter(Protocol):
+    """Listens for one phrase, and costs so little that it is called in place."""
+
+    phrase: str
+
+    def heard(self, frame: Samples) -> bool:
+        """Whether the phrase was just said. `frame` is the next one: shape (512,), 16 kHz."""
+
+    def reset(self) -> None:
+        """Forget what was heard."""

@@ -15,7 +15,7 @@ from voice_kit.errors import EngineFailedError
 from voice_kit.hear.detection import probabilities
 from voice_kit.settings import Settings
 from voice_kit.sounds import clip
-from voice_kit.types import RATE, Message
+from voice_kit.types import RATE, Message, Transcript
 
 SAMPLE = "question_vad"
 
@@ -34,6 +34,11 @@ async def tried(stage: Stage, engine: Any, settings: Settings) -> str:
             heard = await call("stt", engine, lambda: engine.transcribe(sample), limit)
             took = time.perf_counter() - began
             return f"heard “{heard.text}” in {took:.2f} s ({took / sample.seconds:.2f} × real time)"
+        case "judge":
+            asked = Transcript(clip(SAMPLE).text)
+            chance = await call("judge", engine, lambda: engine.finished(sample, asked), limit)
+            took = time.perf_counter() - began
+            return f"finds a question finished at {chance:.0%}, in {took * 1000:.0f} ms"
         case "llm":
             prompt = [Message("system", settings.persona), Message("user", "Say hello.")]
             tokens = stream("llm", engine, lambda: engine.reply(prompt), limit)
