@@ -78,6 +78,7 @@ class Faulty:
     name: str = "faulty"
     stops: str = "async"
     in_loop_time: bool = True
+    needs_words: bool = True
 
     async def _fault(self):
         match self.plan.pop(0) if self.plan else "works":
@@ -89,6 +90,10 @@ class Faulty:
     async def transcribe(self, audio):
         await self._fault()
         return await self.engine.transcribe(audio)
+
+    async def finished(self, audio, transcript):
+        await self._fault()
+        return await self.engine.finished(audio, transcript)
 
     async def reply(self, messages):
         await self._fault()

@@ -13,7 +13,7 @@ from voice_kit.audio.protocols import Speaker
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.floor import Floor
 from voice_kit.converse.line import Engines
-from voice_kit.converse.steps import as_failure, call
+from voice_kit.converse.steps import StageFailedError, call
 from voice_kit.errors import EngineTimeoutError
 from voice_kit.hear.ears import FRAME_SECONDS, Ears
 from voice_kit.settings import Settings
@@ -98,22 +98,16 @@ class Conversation:
         self._pause()
 
     async def _detect(self, frame: Samples, state: Any) -> tuple[float, Any]:
-        """Chance of speech, and the detector's next state. Bounded, unless it runs directly."""
-        detector = self._vad.current
-
-        def detect() -> tuple[Any, list[Any]]:
-            return detector.detect(frame[np.newaxis], [state])
-
+        """Chance of speech, and the detector's next state."""
+        detector, limit = self._vad.current, self.settings.timeouts.vad
         try:
-            if getattr(detector, "direct", False):
-                probabilities, states = detect()
-            else:
-                seconds = self.settings.timeouts.vad
-                probabilities, states = await call("vad", detector, detect, seconds)
-        except Exception as error:
-            await self._desk.replace(0, as_failure("vad", detector, error))
+            chances, states = await call(
+                "vad", detector, lambda: detector.detect(frame[np.newaxis], [state]), limit
+            )
+        except StageFailedError as failure:
+            await self._desk.replace(0, failure)
             return 0.0, self._vad.current.start()
-        return float(probabilities[0]), states[0]
+        return float(chances[0]), states[0]
 
     def _no_frame(self) -> None:
         fix = "plug it in again, or voice-kit doctor"

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse.desk import Desk
-from voice_kit.converse.turn import Turn
+from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.converse.turn import Turn, may_be_undone
+from voice_kit.hear import endpointing
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
+from voice_kit.hear.protocols import TurnJudge
 from voice_kit.settings import Settings
 from voice_kit.types import (
     Audio,
     HearingEvent,
     Interrupted,
+    Judged,
     Misfire,
     Paused,
     Resumed,
@@ -61,6 +65,7 @@ class Floor:
                 case Paused() if self._worth_an_early_start():
                     self._starts += 1
                     self._begin(self.ears.sound(), event.ended, eager=True)
+                    self.ears.expect(self.ears.rules.unfinished)  # until the judge has spoken
                 case TurnEnded():
                     early = self._early
                     if early is None or early.covers != event.ended:
@@ -85,12 +90,33 @@ class Floor:
             await asyncio.wait([self._last.task])  # after it, who waited has the floor
 
     def _worth_an_early_start(self) -> bool:
-        rules, early = self.settings.hear, self._early
+        rules, early, stt = self.settings.hear, self._early, self.desk.engines.stt.current
         fits = self.transcribing <= rules.stop - rules.eager
         busy = early is not None and early.transcript is None
         # A start that can be taken back is worth it even if it takes longer than the wait.
-        free = hasattr(self.desk.engines.stt.current, "abort") or (fits and not busy)
-        return free and self._starts < self.settings.eager_starts
+        free = hasattr(stt, "abort") or (fits and not busy)
+        return free and may_be_undone(stt) and self._starts < self.settings.eager_starts
+
+    def _consult(self, turn: Turn, *, words: bool) -> None:
+        judge = self.desk.engines.judge.current
+        if turn.eager and judge.needs_words == words:
+            self._turns.create_task(self._judge(turn, judge), name=f"judge {turn.number}")
+
+    async def _judge(self, turn: Turn, judge: TurnJudge) -> None:
+        """Ask whether its speaker has finished, and so how long this pause has to last."""
+        audio, said, began = turn.audio, turn.transcript or Transcript(""), self.desk.now()
+        assert audio is not None
+        chance = 0.5
+        try:
+            if said.text or not judge.needs_words:
+                limit = turn.settings.timeouts.judge
+                chance = await call("judge", judge, lambda: judge.finished(audio, said), limit)
+        except StageFailedError as failure:
+            await self.desk.replace(turn.number, failure)
+        wait = endpointing.wait(chance, self.ears.rules)
+        turn.tell(Judged, chance, wait, self.desk.now() - began, judge.name)
+        if self.ears.speaking and turn.covers == self.ears.ended:
+            self.ears.expect(wait)
 
     # What may be an interruption
 
@@ -132,6 +158,7 @@ class Floor:
             return False
         heard, earlier, answer = turn.transcript, turn.instead_of, self._answer
         turn.transcript, turn.instead_of = heard or Transcript(""), None
+        self._consult(turn, words=True)
         if earlier is not None:
             if heard is not None and words(earlier.transcript) == words(heard):
                 turn.dropped = "the same words: the earlier start stands"
@@ -167,7 +194,7 @@ class Floor:
 
     def _start(self, *, eager: bool, **what: Any) -> Turn:
         self._count += 1
-        turn = Turn(self._count, self.desk, self.settings, before=self._last, **what)
+        turn = Turn(self._count, self.desk, self.settings, eager, before=self._last, **what)
         work = turn.answer(self._weigh_words)
         turn.task = self._turns.create_task(work, name=f"turn {turn.number}")
         turn.task.add_done_callback(lambda _: self._over(turn))
@@ -190,6 +217,7 @@ class Floor:
         self._early = self._start(
             eager=eager, audio=Audio(whole, sound.rate), covers=covers, instead_of=earlier
         )
+        self._consult(self._early, words=False)
         return self._early
 
     def _join(self, unheard: Turn) -> None:

@@ -84,5 +84,5 @@ def load_engines(settings: Settings) -> Engines:
         choices.append(choice)
         return Line(stage, engine, [partial(make, stage, spec, settings) for spec in then])
 
-    lines = [line(stage) for stage in STAGES]
-    return Engines(*lines, choices=tuple(choices))
+    vad, stt, llm, tts, judge = (line(stage) for stage in STAGES)
+    return Engines(vad, stt, llm, tts, judge, tuple(choices))

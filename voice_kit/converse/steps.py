@@ -37,8 +37,15 @@ async def call(
 ) -> T:
     """What `work` gives back: a blocking function of `engine`, or one that gives an awaitable.
 
-    Raises `StageFailedError` when it fails or takes longer than `seconds`.
+    A `direct` engine is called in place and never late. Raises `StageFailedError` when it fails
+    or takes longer than `seconds`.
     """
+    if getattr(engine, "direct", False):
+        try:
+            at_once = work()
+            return await at_once if inspect.isawaitable(at_once) else at_once
+        except Exception as error:
+            raise as_failure(stage, engine, error) from error
 
     def once() -> Iterator[T]:
         yield work()  # type: ignore[misc]

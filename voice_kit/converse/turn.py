@@ -38,6 +38,11 @@ from voice_kit.types import (
 )
 
 
+def may_be_undone(engine: object) -> bool:
+    """Whether a call of this engine may be made before it is certain that it is wanted."""
+    return bool(getattr(engine, "speculative", True))
+
+
 @dataclass(eq=False, repr=False, slots=True)
 class Turn:
     """An answer in the making. It begins uncertain: until `open_gate`, nothing can be heard of it.
@@ -48,6 +53,8 @@ class Turn:
     number: int
     desk: Desk
     settings: Settings
+    eager: bool = False
+    """Whether it began before its speaker had finished."""
     audio: Audio | None = None
     """What was said; None when it was typed."""
     typed: str = ""
@@ -169,6 +176,7 @@ class Turn:
     async def _reply(self, text: str) -> None:
         if self.before is not None:
             await self.before.closed.wait()
+        await self._unless_final(self.desk.engines.llm.current)
         past = self.desk.history.prompt(self.settings.persona, self.settings.memory)
         speakable = Aloud(self.settings.language)
         async with aclosing(self._sentences([*past, Message("user", text)])) as sentences:
@@ -197,6 +205,7 @@ class Turn:
     async def _say(self, text: str) -> None:
         """Synthesise a sentence and give it to the loudspeaker once the gate is open."""
         engine = self.desk.engines.tts.current
+        await self._unless_final(engine)
         began = self.desk.now()
         parts = stream("tts", engine, lambda: engine.speak(text), self.settings.timeouts.tts)
         async with aclosing(parts):
@@ -210,6 +219,11 @@ class Turn:
                         self.playback.pause()
                 self.playback.play(speech.audio)
                 self.spoken.append(speech)
+
+    async def _unless_final(self, engine: object) -> None:
+        """Call nothing early that cannot be taken back."""
+        if not may_be_undone(engine):
+            await self.certain.wait()
 
     def _on_start(self, loop_time: float) -> None:
         late = asyncio.get_running_loop().time() - loop_time

@@ -46,6 +46,7 @@ class Ears:
         self._resting, self._paused = True, False
         self._started = 0.0
         self.rules = rules or Endpointing()
+        self._wait = self._rules.stop
 
     @property
     def rules(self) -> Endpointing:
@@ -82,6 +83,10 @@ class Ears:
         last = len(self._frames) - max(0, self._quiet - TAIL)
         return Audio(np.concatenate(self._frames[:last] or [np.zeros(0, np.float32)]), RATE)
 
+    def expect(self, wait: float) -> None:
+        """Let the turn under way end after this many seconds of quiet, unless speech goes on."""
+        self._wait = wait
+
     def feed(self, frame: Samples, probability: float) -> list[HearingEvent]:
         """What this frame changes. `frame` has shape (512,), 16 kHz.
 
@@ -100,6 +105,7 @@ class Ears:
                 return []
             self._frames = [*self._before, frame]
             self._loud, self._quiet, self._resting = 1, 0, False
+            self._wait = rules.stop
             self._started = (self._heard - 1) * FRAME_SECONDS
             return [SpeechStarted(self._started)]
 
@@ -108,7 +114,7 @@ class Ears:
         if loud:
             self._loud, self._quiet, self._resting = self._loud + 1, 0, False
             if self._paused:
-                self._paused = False
+                self._paused, self._wait = False, rules.stop
                 events.append(Resumed((self._heard - 1) * FRAME_SECONDS))
         else:
             self._quiet, self._resting = self._quiet + 1, True
@@ -116,7 +122,7 @@ class Ears:
         if self._loud < in_frames(rules.shortest):
             if self._quiet >= in_frames(rules.misfire):
                 events += self.end()
-        elif self._quiet >= in_frames(rules.stop) or len(self._frames) >= in_frames(rules.longest):
+        elif self._quiet >= in_frames(self._wait) or len(self._frames) >= in_frames(rules.longest):
             events += self.end()
         elif not self._paused and rules.eager and self._quiet >= in_frames(rules.eager):
             self._paused = True

@@ -11,6 +11,7 @@ class Silence:
     name = "silence"
     stops: Stops = "steps"
     needs_words = False
+    direct = True
 
     def finished(self, audio: Audio, transcript: Transcript) -> float:
         """0.5, always."""

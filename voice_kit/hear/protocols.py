@@ -51,7 +51,10 @@ class Transcriber(Protocol):
 
 
 class TurnJudge(Protocol):
-    """Says how likely it is that someone who pauses has finished."""
+    """Says how likely it is that someone who pauses has finished.
+
+    One that takes well under a millisecond says `direct = True`, as a detector does.
+    """
 
     name: str
     stops: Stops

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice_kit.converse.line import Engines, Line
+from voice_kit.hear.judge_silence import Silence
 from voice_kit.types import RATE, Audio, Message, Samples, Speech, Stops, Transcript, Word
 
 STEP = 1 / 128
@@ -138,6 +139,30 @@ class HummingVoice:
         yield Speech(text, Audio(hum, RATE), words)
 
 
+@dataclass
+class ScriptedJudge:
+    """Finds a turn as finished as the book says, after `delay` seconds; else it cannot tell."""
+
+    chances: Mapping[str, float]
+    delay: float = 0.0
+    script: Script | None = None
+    """Where it reads the words by itself, from the sound."""
+    name: str = "scripted"
+    stops: Stops = "async"
+    in_loop_time: bool = True
+
+    @property
+    def needs_words(self) -> bool:
+        """Whether it reads the transcript."""
+        return self.script is None
+
+    async def finished(self, audio: Audio, transcript: Transcript) -> float:
+        """The chance for these words."""
+        await asyncio.sleep(self.delay)
+        said = self.script.heard_in(audio.samples) if self.script else transcript.text
+        return self.chances.get(said, 0.5)
+
+
 def scripted(
     script: Script,
     answers: Mapping[str, str] | None = None,
@@ -145,6 +170,7 @@ def scripted(
     stt: object | None = None,
     llm: object | None = None,
     tts: object | None = None,
+    judge: object | None = None,
     then: Mapping[str, Sequence[Callable[[], object]]] | None = None,
 ) -> Engines:
     """Engines by this script; `then` names those that take over, by stage."""
@@ -154,4 +180,5 @@ def scripted(
         Line("stt", stt or ScriptedTranscriber(script), after.get("stt", ())),  # type: ignore[arg-type]
         Line("llm", llm or ScriptedModel(answers or {}), after.get("llm", ())),  # type: ignore[arg-type]
         Line("tts", tts or HummingVoice(), after.get("tts", ())),  # type: ignore[arg-type]
+        Line("judge", judge or Silence(), after.get("judge", ())),  # type: ignore[arg-type]
     )

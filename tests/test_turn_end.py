@@ -1,0 +1,135 @@
+"""How long a pause ends a turn, by what was said; and what may be begun before it has ended."""
+
+import pytest
+from scenes import Faulty, Scene
+
+from voice_kit.hear import endpointing
+from voice_kit.hear.judge_silence import Silence
+from voice_kit.settings import Endpointing, Settings
+from voice_kit.types import (
+    Abandoned,
+    Failed,
+    GateOpened,
+    Judged,
+    PlaybackStarted,
+    TurnEnded,
+    TurnFinished,
+)
+from voice_kit.workshop.fakes import (
+    HummingVoice,
+    Script,
+    ScriptedJudge,
+    ScriptedModel,
+    ScriptedTranscriber,
+    scripted,
+)
+
+QUESTION, HALF, REST = "what time is it", "set a timer for", "ten minutes"
+CHANCES = {QUESTION: 0.95, HALF: 0.05, "well": 0.5, f"{HALF} {REST}": 0.95}
+
+
+def judged(*parts, delay=0.0, hears=False, stt=0.02, judge=None, **more):
+    script = Script()
+    judge = judge or ScriptedJudge(CHANCES, delay, script if hears else None)
+    engines = scripted(script, stt=ScriptedTranscriber(script, stt), judge=judge)
+    return Scene(script, 0.512, *parts, engines=engines, **more)
+
+
+def waits(scene):
+    return [event.at - event.ended for event in scene.all(TurnEnded)]
+
+
+@pytest.mark.parametrize(
+    ("chance", "setting"),
+    [(1.0, "finished"), (0.8, "finished"), (0.5, "stop"), (0.3, "unfinished"), (0, "unfinished")],
+)
+def test_the_wait_follows_from_the_chance(chance, setting):
+    rules = Endpointing()
+    assert endpointing.wait(chance, rules) == getattr(rules, setting)
+
+
+@pytest.mark.parametrize("hears", [False, True], ids=["by its words", "by its sound"])
+def test_a_finished_question_is_answered_after_the_gap_between_people(hears):
+    scene = judged((QUESTION, 1.024), 3.0, hears=hears)
+    assert waits(scene) == pytest.approx([0.224])  # 0.2 s in frames of 32 ms
+    assert scene.one(Judged).finished == 0.95
+    assert scene.one(Judged).wait == 0.2
+
+
+def test_what_may_be_finished_gets_the_usual_wait():
+    assert waits(judged(("well", 1.024), 3.0)) == pytest.approx([0.512])
+
+
+def test_an_unfinished_sentence_gets_time_for_a_thought():
+    scene = judged((HALF, 1.024), 1.2, (REST, 1.024), 3.0)
+    assert [event.heard for event in scene.all(TurnFinished)] == [f"{HALF} {REST}"]
+    assert scene.one(TurnEnded).at - scene.one(TurnEnded).ended == pytest.approx(0.224)
+    assert len(scene.all(PlaybackStarted)) == 1
+
+
+def test_an_unfinished_sentence_that_stays_so_is_answered_at_last():
+    scene = judged((HALF, 1.024), 4.0)
+    assert waits(scene) == pytest.approx([1.504])
+    assert scene.one(TurnFinished).heard == HALF
+
+
+def test_a_pause_lasts_until_the_judge_has_spoken_and_no_longer():
+    scene = judged((QUESTION, 1.024), 3.0, delay=0.48)
+    spoken = scene.one(Judged).at
+    assert spoken - scene.one(TurnEnded).ended > Settings().hear.stop
+    assert 0 <= scene.one(TurnEnded).at - spoken <= 0.032
+    assert scene.one(GateOpened).at == scene.one(TurnEnded).at
+
+
+def test_a_judge_that_never_speaks_is_waited_for_no_longer_than_for_an_unfinished_sentence():
+    scene = judged(
+        (QUESTION, 1.024), 9.0, delay=60.0, settings=Settings().changed({"timeouts.judge": 50.0})
+    )
+    assert waits(scene) == pytest.approx([1.504])
+
+
+def test_a_judgement_on_an_earlier_pause_does_not_end_a_later_one():
+    scene = judged((QUESTION, 0.512), 0.192, ("well", 0.512), 3.0, delay=0.3)
+    assert waits(scene) == pytest.approx([0.512])
+
+
+def test_a_judge_that_fails_is_told_of_and_replaced():
+    script = Script()
+    engines = scripted(
+        script, judge=Faulty(ScriptedJudge({}), ["raises"]), then={"judge": [Silence]}
+    )
+    scene = Scene(script, 0.512, (QUESTION, 1.024), 3.0, engines=engines)
+    assert scene.one(Failed).stage == "judge"
+    assert engines.judge.name == "silence"
+    assert waits(scene) == pytest.approx([0.512])
+    assert scene.one(TurnFinished).heard == QUESTION
+
+
+def test_noise_without_words_is_not_judged():
+    scene = judged(("", 1.024), 3.0)
+    assert [event.finished for event in scene.all(Judged)] == [0.5]
+    assert waits(scene) == pytest.approx([0.512])
+
+
+def test_without_early_starts_every_pause_is_equally_long():
+    scene = judged((HALF, 1.024), 3.0, settings=Settings().changed({"hear.eager": 0}))
+    assert waits(scene) == pytest.approx([0.512])
+    assert not scene.all(Judged)
+
+
+@pytest.mark.parametrize("stage", ["stt", "llm", "tts"])
+def test_an_engine_whose_call_cannot_be_taken_back_is_called_once_the_turn_is_certain(stage):
+    script = Script()
+    engine = {
+        "stt": ScriptedTranscriber(script),
+        "llm": ScriptedModel({}),
+        "tts": HummingVoice(),
+    }[stage]
+    engine.speculative = False
+    engines = scripted(script, **{stage: engine})
+    scene = Scene(script, 0.512, ("one", 1.024), 0.32, ("two", 1.024), 3.0, engines=engines)
+    calls = {"stt": "seconds", "llm": "prompts", "tts": "spoken"}[stage]
+    assert scene.one(TurnFinished).heard == "one two"
+    assert len(getattr(engine, calls)) == 1
+    assert len(scene.all(Abandoned)) == (0 if stage == "stt" else 1)
+    assert scene.one(PlaybackStarted).at > scene.one(TurnEnded).at
