@@ -48,6 +48,7 @@ BUILT_IN: dict[Stage, dict[str, str]] = {
         "espeak": "voice_kit.speak.tts_espeak:Espeak",
     },
     "judge": {
+        "smart-turn": "voice_kit.hear.judge_smart_turn:SmartTurn",
         "silence": "voice_kit.hear.judge_silence:Silence",
     },
 }
@@ -57,7 +58,7 @@ LINE: dict[Stage, tuple[str, ...]] = {
     "stt": ("whisper", "sphinx"),
     "llm": ("ollama", "llamacpp", "handbook"),
     "tts": ("kokoro", "piper", "espeak"),
-    "judge": ("silence",),
+    "judge": ("smart-turn", "silence"),
 }
 """What `auto` tries, best first. Nothing here sends sound or words to another company."""
 
