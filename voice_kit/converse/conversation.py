@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from voice_kit.converse.line import Engines
 from voice_kit.converse.steps import StageFailedError, call
 from voice_kit.errors import EngineTimeoutError
 from voice_kit.hear.ears import FRAME_SECONDS, Ears
+from voice_kit.hear.protocols import Sleeper
 from voice_kit.settings import Settings
 from voice_kit.think.history import History
 from voice_kit.types import Event, Failed, FrameHeard, Samples, Transcribed
@@ -40,15 +41,18 @@ class Conversation:
         *,
         history: History | None = None,
         observers: Sequence[Observer] = (),
+        sleep: Sleeper | None = None,
     ) -> None:
         self.settings = settings or Settings()
         """May be replaced at any time; a turn under way keeps the ones it began with."""
         self.history = history or History()
         self.ears = Ears(self.settings.hear)
         self.observers = list(observers)
-        self._vad = engines.vad
+        self.engines = engines
         self._turns = asyncio.TaskGroup()
-        self._desk = Desk(engines, speaker, self.history, self._notify, self.now)
+        self._sleep = sleep
+        addressed = sleep.without_phrase if sleep else str
+        self._desk = Desk(engines, speaker, self.history, self.tell, self.now, addressed)
         self._floor = Floor(self.ears, self._desk, self._turns, self.settings)
         self._origin: float | None = None
 
@@ -74,7 +78,7 @@ class Conversation:
         When none comes for a while, what was said so far is answered, and `Failed` tells why.
         """
         loop = asyncio.get_running_loop()
-        detector, state = self._vad.current, self._vad.current.start()
+        detector, state = self.engines.vad.current, self.engines.vad.current.start()
         self.ears.skip_to(self.now())
         alarm = loop.call_later(self.settings.timeouts.vad, self._no_frame)
         try:
@@ -85,8 +89,8 @@ class Conversation:
                 # The earliest arrival so far is the one least delayed on its way.
                 opened = loop.time() - self.ears.now - FRAME_SECONDS
                 self._origin = opened if self._origin is None else min(self._origin, opened)
-                if self._vad.current is not detector:
-                    detector, state = self._vad.current, self._vad.current.start()
+                if self.engines.vad.current is not detector:
+                    detector, state = self.engines.vad.current, self.engines.vad.current.start()
                 probability, state = await self._detect(frame, state)
                 self.hear(frame, probability)
                 alarm = loop.call_later(self.settings.timeouts.vad, self._no_frame)
@@ -99,20 +103,20 @@ class Conversation:
 
     async def _detect(self, frame: Samples, state: Any) -> tuple[float, Any]:
         """Chance of speech, and the detector's next state."""
-        detector, limit = self._vad.current, self.settings.timeouts.vad
+        detector, limit = self.engines.vad.current, self.settings.timeouts.vad
         try:
             chances, states = await call(
                 "vad", detector, lambda: detector.detect(frame[np.newaxis], [state]), limit
             )
         except StageFailedError as failure:
             await self._desk.replace(0, failure)
-            return 0.0, self._vad.current.start()
+            return 0.0, self.engines.vad.current.start()
         return float(chances[0]), states[0]
 
     def _no_frame(self) -> None:
         fix = "plug it in again, or voice-kit doctor"
         late = EngineTimeoutError("The microphone", self.settings.timeouts.vad, fix=fix)
-        self._notify(Failed(0, self.now(), "microphone", "microphone", str(late)))
+        self.tell(Failed(0, self.now(), "microphone", "microphone", str(late)))
         self._pause()
 
     def _pause(self) -> None:
@@ -126,7 +130,13 @@ class Conversation:
         self._floor.settings = self.settings
         events = self.ears.feed(frame, probability)
         level = float(np.sqrt(np.dot(frame, frame) / len(frame)))
-        self._notify(FrameHeard(self.ears.now, probability, level))
+        self.tell(FrameHeard(self.ears.now, probability, level))
+        if self._sleep is not None:
+            busy = self.ears.speaking or self._floor.taken
+            if change := self._sleep.feed(frame, self.ears.now, busy):
+                self.tell(change)
+            if self._sleep.asleep:
+                events = []
         self._floor.react(events)
 
     def type(self, text: str) -> None:
@@ -143,7 +153,12 @@ class Conversation:
         """Return once no answer is under way."""
         await self._floor.idle()
 
-    def _notify(self, event: Event) -> None:
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do this beside the turns; leaving the conversation waits for it."""
+        return self._turns.create_task(work)
+
+    def tell(self, event: Event) -> None:
+        """Let every observer know. One that fails changes nothing."""
         if isinstance(event, Transcribed):
             self._floor.transcribing = event.took
         for observer in self.observers:

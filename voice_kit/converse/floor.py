@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse.desk import Desk
-from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.converse.judging import judged
 from voice_kit.converse.turn import Turn, may_be_undone
-from voice_kit.hear import endpointing
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.protocols import TurnJudge
@@ -20,7 +19,6 @@ from voice_kit.types import (
     Audio,
     HearingEvent,
     Interrupted,
-    Judged,
     Misfire,
     Paused,
     Resumed,
@@ -75,6 +73,11 @@ class Floor:
                     self._open()
         self._weigh_duration()
 
+    @property
+    def taken(self) -> bool:
+        """Whether an answer has the floor."""
+        return self._answer is not None
+
     def type(self, text: str) -> None:
         """Give the floor to a typed line."""
         self._interrupt("a line was typed")
@@ -103,18 +106,7 @@ class Floor:
             self._turns.create_task(self._judge(turn, judge), name=f"judge {turn.number}")
 
     async def _judge(self, turn: Turn, judge: TurnJudge) -> None:
-        """Ask whether its speaker has finished, and so how long this pause has to last."""
-        audio, said, began = turn.audio, turn.transcript or Transcript(""), self.desk.now()
-        assert audio is not None
-        chance = 0.5
-        try:
-            if said.text or not judge.needs_words:
-                limit = turn.settings.timeouts.judge
-                chance = await call("judge", judge, lambda: judge.finished(audio, said), limit)
-        except StageFailedError as failure:
-            await self.desk.replace(turn.number, failure)
-        wait = endpointing.wait(chance, self.ears.rules)
-        turn.tell(Judged, chance, wait, self.desk.now() - began, judge.name)
+        wait = await judged(turn, judge, self.ears.rules)
         if self.ears.speaking and turn.covers == self.ears.ended:
             self.ears.expect(wait)
 

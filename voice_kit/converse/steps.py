@@ -9,17 +9,26 @@ import asyncio
 import inspect
 import queue
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from voice_kit.converse.virtual import VirtualLoop
 from voice_kit.errors import EngineFailedError, EngineTimeoutError, VoiceKitError
 
 T = TypeVar("T")
 _DONE: Any = object()
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """An event loop whose time is not ours: it decides how long an engine's steps take."""
+
+    def steps(self, stage: str, start: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
+        """Each item of a blocking generator."""
+
+    def real_time(self) -> AbstractContextManager[None]:
+        """While this lasts, its clock runs like ours: something outside is being waited for."""
 
 
 class StageFailedError(Exception):
@@ -110,8 +119,8 @@ def _steps(stage: str, engine: Any, start: Callable[[], Any]) -> AsyncGenerator[
     loop = asyncio.get_running_loop()
     if getattr(engine, "stops", "steps") == "async":
         return _awaited(engine, start, loop)
-    if isinstance(loop, VirtualLoop):
-        return _in_virtual_time(stage, start, loop)
+    if isinstance(loop, Clock):
+        return loop.steps(stage, start)
     return _in_thread(engine, start, loop)
 
 
@@ -120,7 +129,7 @@ async def _awaited(
 ) -> AsyncGenerator[T, None]:
     items = start()
     waiting: Callable[[], AbstractContextManager[None]] = nullcontext
-    if isinstance(loop, VirtualLoop) and not getattr(engine, "in_loop_time", False):
+    if isinstance(loop, Clock) and not getattr(engine, "in_loop_time", False):
         waiting = loop.real_time
     try:
         while True:
@@ -132,22 +141,6 @@ async def _awaited(
     finally:
         if hasattr(items, "aclose"):
             await items.aclose()
-
-
-async def _in_virtual_time(
-    stage: str, start: Callable[[], Iterator[T]], loop: VirtualLoop
-) -> AsyncGenerator[T, None]:
-    items = start()
-    try:
-        while True:
-            began = time.perf_counter()
-            item = next(items, _DONE)
-            await asyncio.sleep(loop.cost(stage, time.perf_counter() - began))
-            if item is _DONE:
-                return
-            yield item
-    finally:
-        _close(items)
 
 
 async def _in_thread(
@@ -171,7 +164,8 @@ async def _in_thread(
                 with suppress(RuntimeError):  # the loop was closed: nobody waits
                     loop.call_soon_threadsafe(settle, step, outcome)
         finally:
-            _close(items)
+            if items is not None and hasattr(items, "close"):
+                items.close()
 
     # A daemon of its own, not a pool's: a hung engine must hold up neither the next call nor exit.
     threading.Thread(target=work, name="voice-kit engine", daemon=True).start()
@@ -188,8 +182,3 @@ async def _in_thread(
         wanted.put(None)
         if step is not None and step.cancelled() and hasattr(engine, "abort"):
             engine.abort()
-
-
-def _close(items: Any) -> None:
-    if hasattr(items, "close"):
-        items.close()

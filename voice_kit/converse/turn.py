@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voice_kit.audio.protocols import Playback
@@ -170,6 +170,7 @@ class Turn:
         transcript = await call(
             "stt", engine, lambda: engine.transcribe(audio), self.settings.timeouts.stt
         )
+        transcript = replace(transcript, text=self.desk.addressed(transcript.text))
         self.tell(Transcribed, transcript, self.desk.now() - began, engine.name)
         return transcript
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_DONE: Any = object()
 
 Cost = Callable[[str, float], float]
 """How long a step of a stage takes on the virtual clock: (stage, seconds measured) -> seconds."""
@@ -37,6 +38,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._now
+
+    async def steps(self, stage: str, start: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
+        """Each item of a blocking generator, computed here and now."""
+        items = start()
+        try:
+            while True:
+                began = time.perf_counter()
+                item = next(items, _DONE)
+                await asyncio.sleep(self.cost(stage, time.perf_counter() - began))
+                if item is _DONE:
+                    return
+                yield item
+        finally:
+            if hasattr(items, "close"):
+                items.close()
 
     @contextmanager
     def real_time(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_kit.types import Audio, Samples, Stops, Transcript
+from voice_kit.types import Audio, FellAsleep, Samples, Stops, Transcript, Woke
 
 
 class VoiceDetector(Protocol):
@@ -79,3 +79,17 @@ class WakeSpotter(Protocol):
 
     def reset(self) -> None:
         """Forget what was heard."""
+
+
+class Sleeper(Protocol):
+    """Says whether anyone is being spoken to. While it is asleep nothing is answered."""
+
+    @property
+    def asleep(self) -> bool:
+        """Whether only the wake phrase counts."""
+
+    def feed(self, frame: Samples, now: float, busy: bool) -> Woke | FellAsleep | None:
+        """What the next frame changes. `busy` while someone speaks or is answered."""
+
+    def without_phrase(self, text: str) -> str:
+        """What was said, less the wake phrase at its beginning."""

@@ -1,0 +1,107 @@
+"""The words so far while someone speaks: confirmed, affordable, and never in the way."""
+
+import pytest
+from scenes import Scene
+
+from voice_kit.converse.captions import Captions
+from voice_kit.hear.partials import affordable, confirmed
+from voice_kit.settings import Settings
+from voice_kit.types import Partial, PlaybackStarted, TurnFinished
+from voice_kit.workshop.fakes import Script, ScriptedTranscriber, scripted
+
+WORDS = [("what", 0.6), ("time", 0.6), ("is", 0.6), ("it", 0.6)]
+
+
+def written_along(stt_delay, *parts, every=0.5):
+    script = Script()
+    engines = scripted(script, stt=ScriptedTranscriber(script, stt_delay))
+
+    def watch(talk, events):
+        talk.observers.append(Captions(talk))
+
+    settings = Settings().changed({"partials": every})
+    return Scene(script, 0.512, *parts, 3.0, engines=engines, settings=settings, during=watch)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "both"),
+    [
+        ("", "what", ""),
+        ("what time", "What time, is it", "What time,"),
+        ("what thyme is", "what time is", "what"),
+        ("what", "", ""),
+    ],
+)
+def test_only_what_two_passes_agree_on_is_confirmed(before, now, both):
+    assert confirmed(before, now) == both
+
+
+def test_a_pass_that_can_be_stopped_may_take_all_the_time_there_is():
+    assert affordable(0.5, 0.5, stoppable=True)
+    assert not affordable(0.6, 0.5, stoppable=True)
+    assert affordable(0.1, 0.5, stoppable=False)
+    assert not affordable(0.2, 0.5, stoppable=False)
+
+
+def test_the_words_so_far_are_told_while_their_speaker_goes_on():
+    scene = written_along(0.05, *WORDS)
+    told = [event.text for event in scene.all(Partial)]
+    assert told == ["what", "what time", "what time is"]
+    assert scene.one(TurnFinished).heard == "what time is it"
+    assert scene.all(Partial)[-1].at < 0.512 + 2.4
+
+
+def test_a_transcriber_that_cannot_keep_up_is_left_alone():
+    scene = written_along(0.9, *WORDS)
+    passes = scene.engines.stt.current.seconds
+    assert not scene.all(Partial)
+    assert len(passes) == 2, "one to learn what it costs, and the early start"
+    assert scene.one(TurnFinished).heard == "what time is it"
+
+
+def test_no_pass_delays_the_answer():
+    silent = written_along(0.15, *WORDS, every=0)
+    assert not silent.all(Partial)
+    along = written_along(0.15, *WORDS)
+    assert along.all(Partial)
+    assert along.one(PlaybackStarted).at == pytest.approx(silent.one(PlaybackStarted).at)
+
+
+def test_a_new_turn_begins_without_the_words_of_the_last():
+    scene = written_along(0.05, *WORDS, 3.0, ("good", 0.6), ("day", 1.2))
+    texts = [event.text for event in scene.all(Partial)]
+    assert texts[3:] == ["good", "good day"]
+
+
+def test_a_transcriber_that_fails_in_a_pass_fails_only_there():
+    class Once(ScriptedTranscriber):
+        async def transcribe(self, audio):
+            if not self.seconds:
+                self.seconds.append(0)
+                raise RuntimeError
+            return await super().transcribe(audio)
+
+    script = Script()
+    engines = scripted(script, stt=Once(script, 0.05))
+    scene = Scene(
+        script,
+        *(0.512, *WORDS, 3.0),
+        engines=engines,
+        during=lambda talk, events: talk.observers.append(Captions(talk)),
+    )
+    assert scene.one(TurnFinished).heard == "what time is it"
+    assert scene.all(Partial)
+
+
+def test_a_transcriber_whose_call_costs_is_not_asked_along_the_way():
+    script = Script()
+    stt = ScriptedTranscriber(script, 0.05)
+    stt.speculative = False
+    scene = Scene(
+        script,
+        *(0.512, *WORDS, 3.0),
+        engines=scripted(script, stt=stt),
+        during=lambda talk, events: talk.observers.append(Captions(talk)),
+    )
+    assert len(stt.seconds) == 1
+    assert scene.one(TurnFinished).heard == "what time is it"

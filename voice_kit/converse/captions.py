@@ -1,0 +1,83 @@
+"""Writes along while the user speaks, as often as the transcriber can afford."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.converse.turn import may_be_undone
+from voice_kit.hear.partials import affordable, confirmed
+from voice_kit.types import (
+    Audio,
+    Event,
+    FrameHeard,
+    Misfire,
+    Partial,
+    Paused,
+    Resumed,
+    SpeechStarted,
+    Transcribed,
+    TurnEnded,
+)
+
+
+class Captions:
+    """An observer that tells of `Partial`s: `talk.observers.append(Captions(talk))`.
+
+    Every `settings.partials` seconds of speech the whole turn so far is transcribed again. A pass
+    gives way to the early start of an answer. How long a transcription last took per second of
+    sound says whether the next pass is affordable; where that is not known yet, only one that
+    can be stopped is made.
+    """
+
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
+        self._pass: asyncio.Task[None] | None = None
+        self._next: float | None = None  # the moment of the next pass, while someone speaks
+        self._rate: dict[str, float] = {}  # seconds that one of sound takes, by engine
+        self._started = self._sound = 0.0
+        self._heard = self._told = ""
+
+    def __call__(self, event: Event) -> None:
+        """Take notice of what is heard."""
+        match event:
+            case SpeechStarted():
+                self._heard = self._told = ""
+                self._started = event.at
+                self._next = event.at + self._talk.settings.partials
+            case Resumed():
+                self._next = event.at + self._talk.settings.partials
+            case Paused() | TurnEnded() | Misfire():
+                self._next = None
+                self._sound = getattr(event, "ended", event.at) - self._started
+                if self._pass:
+                    self._pass.cancel()
+            case Transcribed() if self._sound > 0:
+                self._rate[event.engine] = event.took / self._sound
+            case FrameHeard() if self._next is not None and event.at >= self._next:
+                self._next = event.at + self._talk.settings.partials
+                self._begin(self._talk.ears.sound())
+
+    def _begin(self, sound: Audio) -> None:
+        engine, every = self._talk.engines.stt.current, self._talk.settings.partials
+        stoppable = hasattr(engine, "abort") or engine.stops == "async"
+        takes = self._rate.get(engine.name, 0.0 if stoppable else inf) * sound.seconds
+        free = may_be_undone(engine) and (self._pass is None or self._pass.done())
+        if every and free and affordable(takes, every, stoppable=stoppable):
+            self._pass = self._talk.begin(self._write(sound))
+
+    async def _write(self, sound: Audio) -> None:
+        engine, limit = self._talk.engines.stt.current, self._talk.settings.timeouts.stt
+        began = self._talk.now()
+        try:
+            heard = await call("stt", engine, lambda: engine.transcribe(sound), limit)
+        except StageFailedError:
+            return  # the turn itself will tell of it
+        self._rate[engine.name] = (self._talk.now() - began) / sound.seconds
+        text = confirmed(self._heard, heard.text)
+        self._heard = heard.text
+        if len(text.split()) > len(self._told.split()):
+            self._told = text
+            self._talk.tell(Partial(self._talk.ears.now, text))
