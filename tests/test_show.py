@@ -9,6 +9,15 @@ from scenes import Scene
 from voice_kit.converse.timeline import Timeline
 from voice_kit.show.console import ConsoleView
 from voice_kit.show.timeline import draw
+from voice_kit.types import (
+    FellAsleep,
+    Partial,
+    PlaybackStarted,
+    Transcribed,
+    Transcript,
+    TurnStarted,
+    Woke,
+)
 from voice_kit.workshop.fakes import Script
 
 STORY = {"tell a story": "One two three four. Five six seven eight nine ten."}
@@ -52,6 +61,38 @@ def test_the_milliseconds_are_seen_on_a_screen_of_any_width(width):
     assert len(drawn) >= 4
     assert all(line.endswith(" ms") for line in drawn) or width < 47
     assert max(map(len, lines)) <= width
+
+
+def test_the_words_so_far_are_shown_on_a_terminal_and_taken_back():
+    def seen(terminal):
+        screen = io.StringIO()
+        console = Console(file=screen, width=40, force_terminal=terminal, color_system=None)
+        view = ConsoleView(console)
+        for event in (
+            Partial(1.0, "what"),
+            Partial(1.5, "what time"),
+            TurnStarted(1, 2.0, True),
+            Transcribed(1, 2.1, Transcript("What time is it?"), 0.1),
+            PlaybackStarted(1, 2.5),
+        ):
+            view(event)
+        return screen.getvalue()
+
+    assert seen(False).strip() == "you  What time is it?"
+    shown = seen(True)
+    assert "you  what …" in shown
+    assert shown.index("what time …") < shown.rindex("\r\x1b[2K") < shown.index("What time is it?")
+
+
+def test_waking_and_falling_asleep_are_told():
+    screen = io.StringIO()
+    view = ConsoleView(Console(file=screen, width=80))
+    view(Woke(1.0))
+    view(FellAsleep(31.0))
+    assert screen.getvalue().split("\n")[:2] == [
+        "       (awake)",
+        "       (asleep until the wake phrase is heard)",
+    ]
 
 
 def test_the_picture_has_a_panel_for_each_turn_that_was_answered_aloud():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -13,16 +15,20 @@ from voice_kit.types import (
     EngineChanged,
     Event,
     Failed,
+    FellAsleep,
     Interrupted,
+    Partial,
     PlaybackResumed,
     PlaybackStarted,
     SpeechReady,
     Transcribed,
     TurnFinished,
+    Woke,
 )
 
 YOU, KIT = Text("you", "bold cyan"), Text("kit", "bold magenta")
 MARGIN = " " * 7
+WHOLE_LINE = (ControlType.ERASE_IN_LINE, 2)
 BESIDE = 35
 """Columns of a waterfall beside its drawing: the names and the milliseconds."""
 
@@ -37,6 +43,7 @@ class ConsoleView:
         self._words: dict[int, str] = {}  # what was said to us, by turn
         self._ready: dict[int, list[str]] = {}  # sentences of ours that nobody hears yet
         self._begun: set[int] = set()  # turns whose answer is on the screen
+        self._along_shown = False
 
     def __call__(self, event: Event) -> None:
         """Print what there is to say about an event."""
@@ -56,6 +63,12 @@ class ConsoleView:
                 self._aside(self._why_no_interruption(event.turn))
             case Interrupted():
                 self._aside(f"you interrupt: {event.reason}")
+            case Partial() if self.console.is_terminal:
+                self._along(event.text)
+            case Woke():
+                self._aside("awake")
+            case FellAsleep():
+                self._aside("asleep until the wake phrase is heard")
             case Failed():
                 self._aside(f"{event.stage}: {event.message}", style="bold")
             case EngineChanged():
@@ -101,7 +114,20 @@ class ConsoleView:
         what = f"“{since[-1]}” is no interruption" if since else "that was no interruption"
         return f"{what}: the answer goes on from the same word"
 
+    def _along(self, words: str) -> None:
+        """Show the words so far on a line that the next print takes back."""
+        self._wipe()
+        line = Text.assemble("  ", YOU, f"  {words} …")
+        self.console.print(line, style="dim", end="", no_wrap=True, overflow="ellipsis")
+        self._along_shown = True
+
+    def _wipe(self) -> None:
+        if self._along_shown:
+            self.console.control(Control(ControlType.CARRIAGE_RETURN, WHOLE_LINE))
+            self._along_shown = False
+
     def _line(self, who: Text, words: str) -> None:
+        self._wipe()
         line = Table.grid(padding=(0, 2))
         line.add_column(width=5, justify="right")
         line.add_column()
@@ -109,6 +135,7 @@ class ConsoleView:
         self.console.print(line)
 
     def _aside(self, words: str, style: str = "dim") -> None:
+        self._wipe()
         line = Table.grid()
         line.add_column(width=len(MARGIN))
         line.add_column()
