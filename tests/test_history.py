@@ -120,3 +120,17 @@ def test_a_prompt_keeps_its_promises_for_any_conversation(said, budget):
     newest = lines[-len(messages) :]
     cut_after_the_question = [asked[-1], *lines[len(lines) - len(messages) + 1 :]]
     assert messages == newest or (messages == cut_after_the_question and place < len(lines) - 1)
+
+
+def test_no_message_is_counted_twice():
+    counted = []
+
+    def tokens(text):
+        counted.append(text)
+        return 1
+
+    history = History(tokens)
+    for number in range(5):
+        history.add("user", f"question {number}")
+        history.prompt("persona", 100)
+    assert counted == [f"question {number}" for number in range(5)]

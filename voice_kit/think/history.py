@@ -30,6 +30,7 @@ class History:
         """`tokens` counts those of a text; pass a model's own tokenizer to be exact."""
         self._tokens = tokens
         self._lines: list[Message] = []
+        self._costs: list[int] = []  # tokens of each, counted once: no answer waits for that
 
     @property
     def lines(self) -> Sequence[Message]:
@@ -40,6 +41,7 @@ class History:
         """Remember what was said. Nothing said is nothing to remember."""
         if text.strip():
             self._lines.append(Message(role, text))
+            self._costs.append(self._tokens(text) + MARKS)
 
     def prompt(self, persona: str, budget: int) -> list[Message]:
         """The persona, then the newest messages that fit into `budget` tokens, oldest first.
@@ -51,10 +53,10 @@ class History:
         asked = [place for place, line in enumerate(self._lines) if line.role == "user"]
         if not asked:
             return [Message("system", persona)]
-        last, left = asked[-1], budget - self._cost(self._lines[asked[-1]])
+        last, left = asked[-1], budget - self._costs[asked[-1]]
         first = end = len(self._lines)
         for place in reversed(range(end)):
-            left -= self._cost(self._lines[place]) if place != last else 0
+            left -= self._costs[place] if place != last else 0
             if left < 0:
                 break
             first = place
@@ -62,6 +64,3 @@ class History:
             return [Message("system", persona), self._lines[last], *self._lines[first:]]
         first = min(place for place in asked if place >= first)
         return [Message("system", persona), *self._lines[first:]]
-
-    def _cost(self, line: Message) -> int:
-        return self._tokens(line.content) + MARKS
