@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import run
 from voice_kit.errors import AudioError
 from voice_kit.settings import Settings
@@ -33,12 +34,13 @@ class Scene:
         self.settings = settings or Settings()
         self.speaker = speaker or SilentSpeaker(16_000)
         self.events = []
+        self.timeline = Timeline()
         self.talk = None
         run(self._play(microphone(script.sound(*parts)), during), fast=True)
 
     async def _play(self, frames, during):
         self.talk = Conversation(
-            self.engines, self.speaker, self.settings, observers=[self.events.append]
+            self.engines, self.speaker, self.settings, observers=[self.timeline, self.events.append]
         )
         async with asyncio.timeout(LONGEST), self.talk:
             if during:
@@ -78,7 +80,10 @@ class Faulty:
     name: str = "faulty"
     stops: str = "async"
     in_loop_time: bool = True
-    needs_words: bool = True
+
+    @property
+    def needs_words(self):
+        return self.engine.needs_words
 
     async def _fault(self):
         match self.plan.pop(0) if self.plan else "works":

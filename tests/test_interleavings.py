@@ -14,7 +14,6 @@ from rules import (
 )
 from scenes import FarSpeaker, Faulty, Scene, after
 
-from voice_kit.converse.timeline import Timeline
 from voice_kit.settings import Settings
 from voice_kit.workshop.fakes import (
     HummingVoice,
@@ -31,6 +30,25 @@ DELAY = st.sampled_from([0.0, 0.032, 0.1, 0.3, 0.43, 1.0])
 PLAN = st.lists(st.sampled_from(["works", "works", "raises", "hangs"]), max_size=4)
 MOMENT = st.sampled_from([0.0, 0.7, 1.0, 1.3, 1.6, 2.0, 2.2, 2.5, 3.1, 4.0, 6.0])
 WORKS = st.just([])
+
+
+@dataclass
+class AnyJudge:
+    """Finds every turn equally finished."""
+
+    chance: float
+    delay: float
+    hears: bool
+    stops: str = "async"
+    in_loop_time: bool = True
+
+    @property
+    def needs_words(self):
+        return not self.hears
+
+    async def finished(self, audio, transcript):
+        await asyncio.sleep(self.delay)
+        return self.chance
 
 
 @dataclass
@@ -51,6 +69,9 @@ class Story:
     plans: dict
     fallback: bool
     confident: bool = True
+    judged: float = 0.5
+    judge: float = 0.0
+    hears: bool = False
 
     def play(self, *, gone_at=None, during=None):
         parts, script = [0.3], Script()
@@ -61,6 +82,7 @@ class Story:
             "stt": ScriptedTranscriber(script, self.stt, confident=self.confident),
             "llm": model,
             "tts": HummingVoice(self.tts),
+            "judge": AnyJudge(self.judged, self.judge, self.hears),
         }
         faulty = {stage: Faulty(good[stage], list(plan)) for stage, plan in self.plans.items()}
         then = {stage: [lambda stage=stage: good[stage]] for stage in good if self.fallback}
@@ -69,20 +91,19 @@ class Story:
             "hear.eager": self.eager,
             "eager_starts": self.starts,
             "timeouts.stt": 3,
+            "timeouts.judge": 3,
             "timeouts.llm": 3,
             "timeouts.tts": 3,
         }
         moments = [(at, lambda talk, at=at: talk.type(f"typed {at}")) for at in self.typed]
         moments += [(at, lambda talk: talk.hush()) for at in self.hushed]
-        timeline = Timeline()
 
         def arrange(talk, events):
-            talk.observers.insert(0, timeline)
             after(*moments)(talk, events)
             if during:
                 during(talk, events)
 
-        scene = Scene(
+        return Scene(
             script,
             *parts,
             7.0,
@@ -91,8 +112,6 @@ class Story:
             speaker=FarSpeaker(self.settling, gone_at),
             during=arrange,
         )
-        scene.timeline = timeline
-        return scene
 
 
 SOUND = st.one_of(
@@ -115,9 +134,12 @@ def stories(plan=PLAN, typed=True, hushed=True):
         token=st.sampled_from([0.0, 0.2]),
         tts=DELAY,
         settling=st.sampled_from([0.0, 0.15]),
-        plans=st.fixed_dictionaries(dict.fromkeys(("stt", "llm", "tts"), plan)),
+        plans=st.fixed_dictionaries(dict.fromkeys(("stt", "llm", "tts", "judge"), plan)),
         fallback=st.booleans(),
         confident=st.sampled_from([True, True, False]),
+        judged=st.sampled_from([0.0, 0.5, 1.0]),
+        judge=DELAY,
+        hears=st.booleans(),
     )
 
 

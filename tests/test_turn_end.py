@@ -107,7 +107,7 @@ def test_a_judge_that_fails_is_told_of_and_replaced():
 
 def test_noise_without_words_is_not_judged():
     scene = judged(("", 1.024), 3.0)
-    assert [event.finished for event in scene.all(Judged)] == [0.5]
+    assert not scene.engines.judge.current.asked
     assert waits(scene) == pytest.approx([0.512])
 
 
@@ -133,3 +133,27 @@ def test_an_engine_whose_call_cannot_be_taken_back_is_called_once_the_turn_is_ce
     assert len(getattr(engine, calls)) == 1
     assert len(scene.all(Abandoned)) == (0 if stage == "stt" else 1)
     assert scene.one(PlaybackStarted).at > scene.one(TurnEnded).at
+
+
+def test_a_judgement_that_comes_too_late_leaves_no_trace():
+    scene = judged((QUESTION, 0.512), 0.192, ("well", 0.512), 3.0, delay=0.3)
+    heard = [event.finished for event in scene.all(Judged)]
+    assert heard == [0.5]
+    assert not scene.timeline._open
+
+
+def test_the_same_words_at_a_later_pause_are_judged_again_in_the_turn_that_stands():
+    scene = judged((QUESTION, 1.024), 0.096, ("", 0.064), 3.0)
+    (dropped,) = scene.all(Abandoned)
+    assert scene.all(Judged)[-1].turn == scene.one(TurnFinished).turn != dropped.turn
+    assert waits(scene) == pytest.approx([0.224])
+
+
+@pytest.mark.parametrize("answer", [None, "perhaps", float("nan"), 7.0, -1])
+def test_a_judge_that_answers_nonsense_ends_no_conversation(answer):
+    class Odd(ScriptedJudge):
+        async def finished(self, audio, transcript):
+            return answer
+
+    scene = judged((QUESTION, 1.024), 3.0, judge=Odd({}))
+    assert scene.one(TurnFinished).heard == QUESTION

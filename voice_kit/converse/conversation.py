@@ -13,7 +13,7 @@ from voice_kit.audio.protocols import Speaker
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.floor import Floor
 from voice_kit.converse.line import Engines
-from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.converse.steps import as_failure, call
 from voice_kit.errors import EngineTimeoutError
 from voice_kit.hear.ears import FRAME_SECONDS, Ears
 from voice_kit.hear.protocols import Sleeper
@@ -108,10 +108,10 @@ class Conversation:
             chances, states = await call(
                 "vad", detector, lambda: detector.detect(frame[np.newaxis], [state]), limit
             )
-        except StageFailedError as failure:
-            await self._desk.replace(0, failure)
+            return float(chances[0]), states[0]
+        except Exception as error:
+            await self._desk.replace(0, as_failure("vad", detector, error))
             return 0.0, self.engines.vad.current.start()
-        return float(chances[0]), states[0]
 
     def _no_frame(self) -> None:
         fix = "plug it in again, or voice-kit doctor"

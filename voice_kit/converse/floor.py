@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse.desk import Desk
-from voice_kit.converse.judging import judged
+from voice_kit.converse.judging import finished
+from voice_kit.converse.steps import name_of
 from voice_kit.converse.turn import Turn, may_be_undone
+from voice_kit.hear import endpointing
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.protocols import TurnJudge
@@ -19,6 +21,7 @@ from voice_kit.types import (
     Audio,
     HearingEvent,
     Interrupted,
+    Judged,
     Misfire,
     Paused,
     Resumed,
@@ -106,9 +109,14 @@ class Floor:
             self._turns.create_task(self._judge(turn, judge), name=f"judge {turn.number}")
 
     async def _judge(self, turn: Turn, judge: TurnJudge) -> None:
-        wait = await judged(turn, judge, self.ears.rules)
+        began = self.desk.now()
+        chance = await finished(turn, judge)
         if self.ears.speaking and turn.covers == self.ears.ended:
+            wait = endpointing.wait(chance, self.ears.rules)
             self.ears.expect(wait)
+            took = self.desk.now() - began
+            if self._early and not self._early.closed.is_set():
+                self._early.tell(Judged, chance, wait, took, name_of(judge))
 
     # What may be an interruption
 

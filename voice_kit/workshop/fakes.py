@@ -150,6 +150,7 @@ class ScriptedJudge:
     name: str = "scripted"
     stops: Stops = "async"
     in_loop_time: bool = True
+    asked: list[str] = field(default_factory=list)
 
     @property
     def needs_words(self) -> bool:
@@ -158,6 +159,7 @@ class ScriptedJudge:
 
     async def finished(self, audio: Audio, transcript: Transcript) -> float:
         """The chance for these words."""
+        self.asked.append(transcript.text)
         await asyncio.sleep(self.delay)
         said = self.script.heard_in(audio.samples) if self.script else transcript.text
         return self.chances.get(said, 0.5)
