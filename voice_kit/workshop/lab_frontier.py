@@ -1,0 +1,125 @@
+"""Cut-offs against added delay: the best of each judge, as lines of text and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from voice_kit.workshop.lab_endpointing import SILENCE, WAIT, Point
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STYLES = (
+    ("#6b7783", "o", "-"),
+    ("#3b7dd8", "s", "--"),
+    ("#2a9d78", "^", "-."),
+    ("#7a52c7", "D", ":"),
+)
+"""Colour, mark and line of each judge: nobody has to tell colours apart."""
+
+
+def judges(points: Sequence[Point]) -> list[str]:
+    """The judges that were tried, in order."""
+    return list(dict.fromkeys(point.judge for point in points))
+
+
+def frontier(points: Sequence[Point], judge: str) -> list[Point]:
+    """The settings that no other setting of this judge beats in both: quickest first."""
+    best: list[Point] = []
+    mine = [point for point in points if point.judge == judge and point.added == point.added]
+    for point in sorted(mine, key=lambda point: (point.added, point.share)):
+        if not best or point.share < best[-1].share:
+            best.append(point)
+    return best
+
+
+def cut_off_at(points: Sequence[Point], judge: str, added: float = WAIT) -> float | None:
+    """The share of turns cut off at this mean added wait in seconds, between neighbours on the
+    frontier in a straight line. None when nothing tried was so quick."""
+    before: Point | None = None
+    for point in frontier(points, judge):
+        if point.added > added:
+            if before is None:
+                return None
+            way = (added - before.added) / (point.added - before.added)
+            return before.share + way * (point.share - before.share)
+        before = point
+    return before.share if before else None
+
+
+def headline(points: Sequence[Point], added: float = WAIT) -> str:
+    """One sentence that compares the judges at the same mean wait."""
+    parts = []
+    for judge in judges(points):
+        share = cut_off_at(points, judge, added)
+        figure = "(never so quick)" if share is None else f"{share * 100:.1f} %"
+        parts.append(f"{'fixed silence' if judge == SILENCE else judge} {figure}")
+    return f"cut-offs at a mean added wait of {added * 1000:.0f} ms: {', '.join(parts)}"
+
+
+def table(points: Sequence[Point]) -> list[str]:
+    """The frontier of each judge, a line a setting; ★ marks the settings as they are."""
+    width = max(8, *(len(point.judge) for point in points))
+    lines = [
+        f"  {'judge':<{width}} {'start':>5} {'finished':>9} {'stop':>8}   {'cut off':>15}"
+        f" {'of pauses':>15} {'added, mean':>12} {'p90':>8}"
+    ]
+    for judge in judges(points):
+        shown = frontier(points, judge)
+        usual = [point for point in points if point.judge == judge and point.usual]
+        shown = sorted({*shown, *usual}, key=lambda point: (point.added, point.share))
+        lines += [_line(point, width) for point in shown]
+    return lines
+
+
+def _line(point: Point, width: int) -> str:
+    counts = f"{point.cut_off} of {point.turns} {point.share * 100:5.1f} %"
+    share = point.pauses_cut / point.pauses * 100 if point.pauses else 0.0
+    inside = f"{point.pauses_cut} of {point.pauses} {share:3.0f} %"
+    finished = "" if point.judge == SILENCE else f"{point.finished * 1000:.0f} ms"
+    return (
+        f"{'★' if point.usual else ' '} {point.judge:<{width}} {point.start_above:5.2f}"
+        f" {finished:>9} {point.stop * 1000:5.0f} ms   {counts:>15} {inside:>15}"
+        f" {point.added * 1000:9.0f} ms {point.added_p90 * 1000:5.0f} ms"
+    )
+
+
+def draw(points: Sequence[Point]) -> Figure:
+    """The frontiers of all judges: down and to the left is better."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    axes = figure.subplots()
+    for number, judge in enumerate(judges(points)):
+        colour, mark, line = STYLES[number % len(STYLES)]
+        best = frontier(points, judge)
+        axes.plot(
+            [point.added * 1000 for point in best],
+            [point.share * 100 for point in best],
+            *(line,),
+            color=colour,
+            marker=mark,
+            markersize=5,
+            label="fixed silence" if judge == SILENCE else judge,
+        )
+        for point in points:
+            if point.judge == judge and point.usual and point.added == point.added:
+                x, y = point.added * 1000, point.share * 100
+                axes.plot([x], [y], "*", color=colour, markersize=18, markeredgecolor="black")
+                axes.annotate(
+                    f"{judge}: as set", (x, y), (8, 8), textcoords="offset points", fontsize=9
+                )
+    axes.axvline(WAIT * 1000, color="black", linewidth=0.8, linestyle=":")
+    axes.text(WAIT * 1000, axes.get_ylim()[1], f" {WAIT * 1000:.0f} ms", va="top", fontsize=9)
+    axes.set_xlabel("mean added wait after the last speech, ms")
+    axes.set_ylabel("turns cut off, %")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    some = points[0]
+    axes.set_title(
+        f"Who waits how long, and whom it cuts off ({some.turns} turns, {some.pauses} pauses)"
+    )
+    return figure
