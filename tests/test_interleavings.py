@@ -18,6 +18,7 @@ from voice_kit.settings import Settings
 from voice_kit.workshop.fakes import (
     HummingVoice,
     Script,
+    ScriptedJudge,
     ScriptedModel,
     ScriptedTranscriber,
     scripted,
@@ -30,25 +31,6 @@ DELAY = st.sampled_from([0.0, 0.032, 0.1, 0.3, 0.43, 1.0])
 PLAN = st.lists(st.sampled_from(["works", "works", "raises", "hangs"]), max_size=4)
 MOMENT = st.sampled_from([0.0, 0.7, 1.0, 1.3, 1.6, 2.0, 2.2, 2.5, 3.1, 4.0, 6.0])
 WORKS = st.just([])
-
-
-@dataclass
-class AnyJudge:
-    """Finds every turn equally finished."""
-
-    chance: float
-    delay: float
-    hears: bool
-    stops: str = "async"
-    in_loop_time: bool = True
-
-    @property
-    def needs_words(self):
-        return not self.hears
-
-    async def finished(self, audio, transcript):
-        await asyncio.sleep(self.delay)
-        return self.chance
 
 
 @dataclass
@@ -82,7 +64,7 @@ class Story:
             "stt": ScriptedTranscriber(script, self.stt, confident=self.confident),
             "llm": model,
             "tts": HummingVoice(self.tts),
-            "judge": AnyJudge(self.judged, self.judge, self.hears),
+            "judge": ScriptedJudge({}, self.judge, script if self.hears else None, self.judged),
         }
         faulty = {stage: Faulty(good[stage], list(plan)) for stage, plan in self.plans.items()}
         then = {stage: [lambda stage=stage: good[stage]] for stage in good if self.fallback}

@@ -141,12 +141,13 @@ class HummingVoice:
 
 @dataclass
 class ScriptedJudge:
-    """Finds a turn as finished as the book says, after `delay` seconds; else it cannot tell."""
+    """Finds a turn as finished as the book says, after `delay` seconds."""
 
     chances: Mapping[str, float]
     delay: float = 0.0
     script: Script | None = None
     """Where it reads the words by itself, from the sound."""
+    otherwise: float = 0.5
     name: str = "scripted"
     stops: Stops = "async"
     in_loop_time: bool = True
@@ -162,7 +163,7 @@ class ScriptedJudge:
         self.asked.append(transcript.text)
         await asyncio.sleep(self.delay)
         said = self.script.heard_in(audio.samples) if self.script else transcript.text
-        return self.chances.get(said, 0.5)
+        return self.chances.get(said, self.otherwise)
 
 
 def scripted(
