@@ -404,3 +404,9 @@ def test_who_reads_is_answered_without_waiting_for_silent_sound():
     assert seconds < 0.3  # six words would last 1.5 s
     (finished,) = [event for event in events if isinstance(event, TurnFinished)]
     assert finished.said_heard == "One two three four five six."
+
+
+def test_a_line_typed_after_the_end_is_no_error():
+    scene = Scene(Script(), 0.5, ("hello", 1.0), 3.0)
+    scene.talk.type("too late")
+    assert scene.one(TurnFinished).heard == "hello"

@@ -55,15 +55,20 @@ class Conversation:
         self._desk = Desk(engines, speaker, self.history, self.tell, self.now, addressed)
         self._floor = Floor(self.ears, self._desk, self._turns, self.settings)
         self._origin: float | None = None
+        self._closed = False
 
     async def __aenter__(self) -> Conversation:
         await self._turns.__aenter__()
         return self
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None:
+        self._closed = error is not None
+        if not self._closed:
             self._pause()
-        await self._turns.__aexit__(kind, error, trace)
+        try:
+            await self._turns.__aexit__(kind, error, trace)
+        finally:
+            self._closed = True
 
     def now(self) -> float:
         """Seconds since the microphone opened, on its own sample clock."""
@@ -140,9 +145,10 @@ class Conversation:
         self._floor.react(events)
 
     def type(self, text: str) -> None:
-        """Answer a typed line. It interrupts: whoever types means it."""
+        """Answer a typed line, unless the conversation is over. It interrupts: whoever types
+        means it."""
         self._floor.settings = self.settings
-        if text.strip():
+        if text.strip() and not self._closed:
             self._floor.type(text)
 
     def hush(self) -> None:
