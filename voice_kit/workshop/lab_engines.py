@@ -33,10 +33,18 @@ async def _wait_for(given: Awaitable[T]) -> T:
     return await given
 
 
+def beside(work: Callable[[], T]) -> T:
+    """What the work gives, done in another thread, for it may need an event loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
 def spoken(tts: Synthesizer, text: str) -> list[Speech]:
     """All that a voice makes of a text."""
     given: Any = tts.speak(text)
-    return asyncio.run(_collected(given)) if hasattr(given, "__aiter__") else list(given)
+    if hasattr(given, "__aiter__"):
+        return beside(lambda: asyncio.run(_collected(given)))
+    return list(given)
 
 
 async def _collected(given: AsyncIterator[Speech]) -> list[Speech]:
@@ -85,9 +93,8 @@ class Remembering:
         """The words, after as many seconds as they took the first time."""
         key = audio.samples.tobytes()
         if key not in self._known:
-            with ThreadPoolExecutor(1) as beside:  # it may need an event loop of its own
-                work = beside.submit(timed, lambda: self._stt.transcribe(audio))
-            self._known[key] = work.result()
+            stt = self._stt
+            self._known[key] = beside(lambda: timed(lambda: stt.transcribe(audio)))
             self.took.append(self._known[key][1])
         heard, took = self._known[key]
         await asyncio.sleep(took if self._latency is None else self._latency)

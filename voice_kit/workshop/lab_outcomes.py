@@ -107,7 +107,8 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     """A line for each setting; ★ marks the settings as they are."""
     lines = [
         f"  {'interrupt':<17} {'silent after':>13} {'stopped after':>14} {'missed':>9}"
-        f" {'false stops':>12} {'needless pauses':>22} {'words heard':>12} {'kept wrong':>11} {'by share':>9}"
+        f" {'false stops':>12} {'needless pauses':>22} {'words heard':>12} {'kept wrong':>11}"
+        f" {'by share':>9}"
     ]
     for each in outcomes:
         wait = f" of {_ms(each.held)} ms" if each.needless else ""
@@ -131,7 +132,7 @@ def draw(outcomes: Sequence[Outcome]) -> Figure:
 
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots()
-    for each in outcomes:
+    for number, each in enumerate(outcomes):
         if each.stopped is None or not each.others:
             continue
         x, y = each.stopped * 1000, each.false_stops / each.others * 100
@@ -140,7 +141,7 @@ def draw(outcomes: Sequence[Outcome]) -> Figure:
         missed = f"\n{each.missed} of {each.interruptions} missed" if each.missed else ""
         axes.annotate(
             f"{each.name}{' (as set)' if each.usual else ''}{missed}",
-            *((x, y), (9, 5)),
+            *((x, y), (9, 5 if number % 2 else -16)),
             textcoords="offset points",
             fontsize=9,
         )
