@@ -14,12 +14,13 @@ from voice_kit.settings import Settings
 from voice_kit.types import (
     Abandoned,
     Interrupted,
+    Judged,
     PlaybackPaused,
     TurnEnded,
     TurnFinished,
     TurnStarted,
 )
-from voice_kit.workshop.fakes import Script
+from voice_kit.workshop.fakes import Script, ScriptedJudge, scripted
 
 TURNS = 1000 if os.environ.get("SOAK") == "whole" else 50
 
@@ -46,11 +47,15 @@ def restless(turns, seed):
 def test_nothing_is_left_over_and_every_turn_has_its_end(mode):
     threads = threading.active_count()
     settings = Settings().changed({"interrupt.mode": mode})
-    scene = Scene(Script(), *restless(TURNS, seed=7), settings=settings)
+    script, dice = Script(), random.Random(7)
+    moods = {f"question {number}": dice.choice([0.1, 0.5, 0.9]) for number in range(TURNS)}
+    engines = scripted(script, judge=ScriptedJudge(moods, delay=0.05))
+    scene = Scene(script, *restless(TURNS, seed=7), settings=settings, engines=engines)
     started = {event.turn for event in scene.all(TurnStarted)}
     ended = [event.turn for event in scene.all(TurnFinished) + scene.all(Abandoned)]
     assert sorted(ended) == sorted(started)
     assert len(scene.all(TurnFinished)) > TURNS / 3
+    assert {event.wait for event in scene.all(Judged)} == {0.2, 0.5, 1.5}
     assert bool(scene.all(Interrupted)) == (mode != "never")
     assert bool(scene.all(PlaybackPaused)) == (mode == "evidence")
     assert threading.active_count() == threads
