@@ -170,7 +170,8 @@ def _judges(wanted: list[str] | None, settings: Settings) -> dict[str, TurnJudge
     from voice_kit.engines import engine_class, here, make, names, refuse_language
 
     if wanted:
-        return {spec: make("judge", spec, settings) for spec in wanted if spec != "silence"}
+        asked: list[TurnJudge] = [make("judge", spec, settings) for spec in wanted]
+        return {judge.name: judge for judge in asked if judge.name != "silence"}
     found: dict[str, TurnJudge] = {}
     for name in names("judge"):
         if name == "silence":
@@ -179,7 +180,8 @@ def _judges(wanted: list[str] | None, settings: Settings) -> dict[str, TurnJudge
             cls = engine_class("judge", name)
             refuse_language(name, cls, settings)
             model = here(name, cls, settings)
-            found[name] = make("judge", f"{name}:{model}" if model else name, settings)
+            judge: TurnJudge = make("judge", f"{name}:{model}" if model else name, settings)
+            found[judge.name] = judge
         except VoiceKitError as error:
             notes.print(f"Left out: {error}", style="dim", markup=False, soft_wrap=True)
     return found

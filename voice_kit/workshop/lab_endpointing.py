@@ -19,9 +19,10 @@ from voice_kit.workshop.lab_sounds import Turn
 
 STARTS = (0.3, 0.5, 0.7)
 STOPS = (0.128, 0.192, 0.256, 0.32, 0.384, 0.448, 0.512, 0.64, 0.8, 1.024, 1.28)
-FINISHED = (0.128, 0.192, 0.256, 0.32)
-"""What is tried for `hear.start_above`, `hear.stop` and, where a judge is asked, `hear.finished`,
-beside the values of the settings."""
+FINISHED = (0.128, 0.256, 0.32)
+UNFINISHED = (0.8, 1.12)
+"""What is tried for `hear.start_above`, `hear.stop` and, where a judge is asked, `hear.finished`
+and `hear.unfinished`, beside the values of the settings."""
 SILENCE = "silence"
 WAIT = 0.35
 """Seconds of mean added wait at which the judges are compared."""
@@ -227,10 +228,11 @@ def ways(usual: Endpointing, *, judged: bool) -> Iterator[Endpointing]:
     starts = sorted({*STARTS, usual.start_above})
     stops = sorted({*STOPS, usual.stop})
     finished = sorted({*FINISHED, usual.finished}) if judged else [usual.finished]
-    for start, stop, short in product(starts, stops, finished):
+    unfinished = sorted({*UNFINISHED, usual.unfinished}) if judged else [usual.unfinished]
+    for start, stop, short, long in product(starts, stops, finished, unfinished):
         below = min(usual.stop_below, start - 0.15) if start != usual.start_above else None
-        change = {"start_above": start, "stop": stop, "finished": short}
+        change = {"start_above": start, "stop": stop, "finished": short, "unfinished": long}
         rules = usual.model_copy(update=change | ({"stop_below": below} if below else {}))
-        possible = not judged or short <= stop <= usual.unfinished
+        possible = not judged or short <= stop <= long
         if possible and rules != usual:
             yield rules

@@ -62,8 +62,8 @@ def table(points: Sequence[Point]) -> list[str]:
     """The frontier of each judge, a line a setting; ★ marks the settings as they are."""
     width = max(8, *(len(point.judge) for point in points))
     lines = [
-        f"  {'judge':<{width}} {'start':>5} {'finished':>9} {'stop':>8}   {'cut off':>15}"
-        f" {'of pauses':>15} {'added, mean':>12} {'p90':>8}"
+        f"  {'judge':<{width}} {'start':>5} {'finished':>9} {'stop':>8} {'unfinished':>11}"
+        f" {'cut off':>15} {'of pauses':>15} {'added, mean':>12} {'p90':>8}"
     ]
     for judge in judges(points):
         shown = frontier(points, judge)
@@ -78,9 +78,10 @@ def _line(point: Point, width: int) -> str:
     share = point.pauses_cut / point.pauses * 100 if point.pauses else 0.0
     inside = f"{point.pauses_cut} of {point.pauses} {share:3.0f} %"
     finished = "" if point.judge == SILENCE else f"{point.finished * 1000:.0f} ms"
+    unfinished = "" if point.judge == SILENCE else f"{point.unfinished * 1000:.0f} ms"
     return (
         f"{'★' if point.usual else ' '} {point.judge:<{width}} {point.start_above:5.2f}"
-        f" {finished:>9} {point.stop * 1000:5.0f} ms   {counts:>15} {inside:>15}"
+        f" {finished:>9} {point.stop * 1000:5.0f} ms {unfinished:>11} {counts:>15} {inside:>15}"
         f" {point.added * 1000:9.0f} ms {point.added_p90 * 1000:5.0f} ms"
     )
 
