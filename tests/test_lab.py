@@ -168,6 +168,17 @@ def test_a_score_counts_turns_and_pauses_cut_off_and_the_wait_of_the_others():
     assert point.added == pytest.approx(0.192)
 
 
+def test_the_wait_of_a_turn_that_was_cut_off_is_not_counted():
+    both = [turn(10, 20, 12, 20, name="cut off"), turn(10, 20, name="whole")]
+
+    def opinion(place, sound):
+        return (0.1 if place.ended > 11 else 0.9), 0.0
+
+    point = score(both, RULES, "says", opinion)
+    assert (point.cut_off, point.pauses_cut) == (1, 1)
+    assert point.added == pytest.approx(0.224), "1.5 s after the first one's end do not count"
+
+
 def test_a_turn_that_nobody_hears_is_missed_and_adds_no_wait():
     soft = turn(10, 20)
     soft.chances[:] = 0.4
