@@ -503,6 +503,7 @@ def test_sounds_are_sorted_into_interruptions_backchannels_and_noises():
         Recording("mhm", "Mhm.", recording(0.5).audio, "backchannel"),
         Recording("yes", "Yes.", recording(0.5).audio, "answer"),
         Recording("cough", "", recording(0.5).audio, "noise"),
+        Recording("unknown", "", recording(0.5).audio, "speech"),
         Recording("long", "It goes on and on.", recording(7.0).audio, "speech"),
         Recording("free", "The rain stopped.", recording(1.0).audio, "free"),
     ]

@@ -78,11 +78,11 @@ def sounds(
     for recording in recordings:
         if recording.audio.seconds > LONGEST:
             continue
-        if not recording.text:
+        if recording.kind == "noise":
             kind: Kind = "noise"
         elif is_backchannel(recording.text, language):
             kind = "backchannel"
-        elif recording.kind in ("interruption", "command", "speech"):
+        elif recording.text and recording.kind in ("interruption", "command", "speech"):
             kind = "interruption"
         else:
             continue
