@@ -259,6 +259,35 @@ def test_costs_are_what_a_step_takes_unless_it_is_measured(written, cast):
     assert failures(run(read(written(slow)), cast, measured=True)) == set()
 
 
+def test_patience_is_for_silence_and_not_for_a_long_answer(written, cast):
+    long = {
+        "engines": "scripted",
+        "patience": 1,
+        "answers": {"hello": " ".join(["word"] * 40)},
+        "lines": [
+            {"say": "hello", "expect": {"said_heard": "word … word", "interrupted": False}},
+            {"say": "bye", "expect": {"answered": True}},
+        ],
+    }
+    result = run(read(written(long)), cast)
+    assert failures(result) == set()
+    assert result.report.timeline.turns[0].said_heard.count("word") == 40
+
+
+def test_who_gets_no_answer_goes_on_after_a_while(written, cast):
+    unheard = {
+        "patience": 2,
+        "costs": {"stt": 0.1},
+        "lines": [
+            {"clip": "noise_cough", "expect": {"answered": False}},
+            {"say": "Yes.", "expect": {"heard": "yes"}},
+        ],
+    }
+    result = run(read(written({**unheard, "expect": {"turns": 1}})), cast)
+    assert failures(result) == set()
+    assert result.report.sound.seconds < 9
+
+
 # A model as judge
 
 
@@ -416,6 +445,8 @@ def test_noise_is_so_much_softer_than_speech_and_the_same_for_a_seed(sound, writ
 
     loud, soft = (np.sqrt(np.mean(noise(snr) ** 2)) for snr in (10, "20 dB"))
     assert 20 * np.log10(loud / soft) == pytest.approx(10, abs=0.1)
+    speech = sounds(written, lines=[{"say": "What is a token?", "gain": -6}]).line(0).samples
+    assert 17 < 20 * np.log10(np.sqrt(np.mean(speech**2)) / soft) < 20  # its pauses do not count
     assert np.array_equal(noise(20), noise(20))
     assert (sound == "hum.wav") == np.array_equal(noise(20), noise(20, seed=2))
 
@@ -510,12 +541,19 @@ def test_what_cannot_be_read_is_told_in_a_sentence_with_its_line(text, line, par
         ([{"say": "Hi.", "voice": "nonsense"}], "espeak"),
         ([{"say": "Yes.", "noise": {"sound": "none.wav", "snr": 3}}], "none.wav"),
     ],
+    ids=["text", "clip", "file", "flite's voice", "engine", "noise"],
 )
 def test_what_cannot_be_spoken_is_told_in_a_sentence_with_its_line(lines, part, written, cast):
     with pytest.raises(VoiceKitError) as told:
         run(read(written({"lines": lines, "expect": {"turns": 1}})), cast)
     assert part in str(told.value)
     assert "line" in str(told.value)
+
+
+def test_noise_needs_speech(written, cast):
+    typed = {"lines": [{"type": "hi"}], "noise": {"snr": 3}, "expect": {"turns": 1}}
+    with pytest.raises(VoiceKitError, match="softer than"):
+        run(read(written(typed)), cast)
 
 
 def test_scripted_engines_hear_no_recordings(written, cast):

@@ -73,8 +73,9 @@ def scenario(
             if json_:
                 put(json.dumps({"file": str(file), "ok": False, "error": str(error)}))
             else:
+                sentence = str(error) if str(file) in str(error) else f"{file}: {error}"
                 console.print("error   ", style="bold red", end="")
-                console.print(str(error), markup=False, soft_wrap=True)
+                console.print(sentence, markup=False, soft_wrap=True)
             continue
         passed += result.ok
         took = time.perf_counter() - began
@@ -104,7 +105,9 @@ def _data(file: Path, result: Result, took: float) -> dict[str, Any]:
             {
                 "line": outcome.line,
                 "expect": outcome.expect,
-                "wanted": outcome.wanted,
+                "wanted": _words(outcome.wanted)
+                if isinstance(outcome.wanted, tuple)
+                else outcome.wanted,
                 "ok": outcome.ok,
                 "seen": outcome.seen,
             }

@@ -59,9 +59,11 @@ class Sounds:
         """What is heard all the time beside these lines, to be repeated; None for nothing."""
         noise = self._scenario.noise
         spoken = [line.samples for line in lines if len(line.samples)]
-        if noise is None or not spoken:
+        if noise is None:
             return None
         try:
+            if not spoken:
+                raise AudioError("Noise needs speech that it is softer than. Remove it.")
             return Audio(self._noise(noise, spoken, 10 * RATE), RATE)
         except VoiceKitError as error:
             raise ScenarioError(f"{self._scenario.where('noise')}: {error}") from error
@@ -108,8 +110,7 @@ class Sounds:
 def _level(speech: Samples) -> float:
     """How loud its louder half is: pauses and breath do not count."""
     blocks = np.square(speech[: len(speech) // 160 * 160].reshape(-1, 160)).mean(axis=1)
-    loud = blocks[blocks >= np.median(blocks)]
-    return float(np.sqrt(loud.mean())) if len(loud) else 0.0
+    return float(np.sqrt(blocks[blocks >= np.median(blocks)].mean())) if len(blocks) else 0.0
 
 
 def _at_16k(audio: Audio) -> Audio:
