@@ -49,6 +49,7 @@ BUILT_IN: dict[Stage, dict[str, str]] = {
     },
     "judge": {
         "smart-turn": "voice_kit.hear.judge_smart_turn:SmartTurn",
+        "text": "voice_kit.hear.judge_text:TextJudge",
         "silence": "voice_kit.hear.judge_silence:Silence",
     },
 }
@@ -58,7 +59,7 @@ LINE: dict[Stage, tuple[str, ...]] = {
     "stt": ("whisper", "sphinx"),
     "llm": ("ollama", "llamacpp", "handbook"),
     "tts": ("kokoro", "piper", "espeak"),
-    "judge": ("smart-turn", "silence"),
+    "judge": ("smart-turn", "text", "silence"),
 }
 """What `auto` tries, best first. Nothing here sends sound or words to another company."""
 

@@ -1,0 +1,213 @@
+"""Reads what was said so far, and says how likely it is that nothing more comes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from voice_kit.errors import LanguageError
+from voice_kit.types import Audio, Stops, Transcript
+
+HERE = Path(__file__).parent
+KINDS, ENDS, WEIGHTS = (
+    HERE / f"judge_text{rest}" for rest in ("_words.toml", "_ends.json", ".json")
+)
+LEVELS = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.18, 0.25)
+"""How often sentences end after a word or a pair: each is a share, and more up to the next."""
+
+TOKEN = re.compile(r"\d+[.:,]\d+|\d+|[^\W\d_]+(?:'[^\W\d_]+)?")
+ENDINGS = (("ing", "-ing"), ("ed", "-ed"), ("ly", "-ly"), ("s", "-s"))
+OPENING = ("filler", "conjunction", "reply", "opener")
+VERBS = {"be", "auxiliary", "negated", "subject-be", "subject-have", "let", "verb", "verb-past"}
+VERBS |= {"needs-object", "needs-object-past"}
+ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+ONES += " fifteen sixteen seventeen eighteen nineteen"
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+MARKS = (("...", "…"), ("…", "…"), ("—", "—"), ("-", "—"), (",", ","), ("?", "?"), (".", "."))
+
+
+class TextJudge:
+    """Whether a sentence is finished, by its last words, its beginning and its numbers."""
+
+    name = "text"
+    stops: Stops = "steps"
+    languages = frozenset({"en"})
+    needs_words = True
+    direct = True
+
+    def __init__(self, *, language: str = "en") -> None:
+        if language not in self.languages:
+            raise LanguageError(self.name, language, fix="silence, which needs no words")
+        read = WEIGHTS.read_text(encoding="utf-8")
+        self._weights: dict[str, float] = json.loads(read)
+        known(), ends()  # read now, not in the first turn
+
+    def finished(self, audio: Audio, transcript: Transcript) -> float:
+        """Chance that nothing more comes after these words. 0.5 for none, and for other tongues."""
+        if transcript.language.partition("-")[0] not in self.languages:
+            return 0.5
+        return self.chance(transcript.text)
+
+    def chance(self, text: str) -> float:
+        """The same for bare text."""
+        score = sum(weight for _, weight in self.reasons(text))
+        return 1 / (1 + math.exp(-score))
+
+    def reasons(self, text: str) -> list[tuple[str, float]]:
+        """What was seen in the text, and how much each speaks for its end; strongest first."""
+        seen = ((name, self._weights.get(name, 0.0)) for name in features(text))
+        return sorted((one for one in seen if one[1]), key=lambda one: -abs(one[1]))
+
+    def why(self, text: str) -> str:
+        """In a line: the chance, and the four strongest reasons."""
+        reasons = "; ".join(f"{name} ({weight:+.1f})" for name, weight in self.reasons(text)[:4])
+        return f"{self.chance(text):.0%} finished: {reasons or 'there is nothing to go by'}"
+
+
+def features(text: str) -> Iterator[str]:
+    """What there is to see in the text, in words. None of it twice; nothing in an empty text."""
+    words = tokens(text)
+    if not words:
+        return
+    kinds = [kind(word) for word in words]
+    yield "any"
+    if len(words) < 3:
+        yield f"all of it: {' '.join(words)}"
+    yield from _endings(words, kinds)
+    yield from _whole(words, kinds)
+    yield from _ends(words, kinds)
+    yield from _numbers(words, kinds)
+    yield from _marks(text, words)
+
+
+def _endings(words: list[str], kinds: list[str]) -> Iterator[str]:
+    k3, k2, k1 = ["nothing", "nothing", *kinds][-3:]
+    if words[-1] in known():
+        yield f"last word: {words[-1]}"
+        if words[-2:-1] and words[-2] in known():
+            yield f"last words: {words[-2]} {words[-1]}"
+    yield f"last kind: {k1}"
+    yield f"last kinds: {k2}, {k1}"
+    yield f"last kinds: {k3}, {k2}, {k1}"
+    if k2 != "nothing":
+        yield f"last but one: {k2}"
+
+
+def _ends(words: list[str], kinds: list[str]) -> Iterator[str]:
+    table = ends()
+    after = table.get(" ".join(["<s>", *words][-2:]), table.get(words[-1]))
+    if after is None:
+        yield f"nobody counted how often sentences end here; {kinds[-1]}"
+        return
+    share = f"sentences end here: {LEVELS[after]:.1%} or more"
+    yield share
+    yield f"{share}; begins: {kinds[0]}"
+    yield f"{share}; {_length(len(words))} words"
+    yield f"{share}; last kind: {kinds[-1]}"
+
+
+def _whole(words: list[str], kinds: list[str]) -> Iterator[str]:
+    start = next((n for n, kind in enumerate(kinds) if kind not in OPENING), len(kinds))
+    core = kinds[start:]
+    if start:
+        yield "opens with: " + kinds[0]
+    if not core:
+        yield "only: " + kinds[-1]
+        return
+    first = words[start] if core[0] in ("wh", "subordinator") else core[0]
+    begin = f"{first}, {core[1]}" if len(core) > 1 else first
+    length = _length(len(core))
+    verbs = min(2, sum(kind in VERBS for kind in core))
+    yield f"begins: {begin}"
+    yield f"begins: {core[0]}; last kind: {core[-1]}"
+    yield f"begins: {core[0]}; last kinds: {', '.join(core[-2:])}"
+    yield f"begins: {begin}; {length} words"
+    yield f"begins: {begin}; {verbs} verbs"
+    yield f"{length} words"
+    yield f"{verbs} verbs; {length} words"
+    yield f"{verbs} verbs; last kind: {core[-1]}"
+    after = next((n for n, kind in enumerate(reversed(core)) if kind in VERBS), len(core))
+    if after < len(core):
+        yield f"last verb: {core[-1 - after]}; then {min(after, 3)} words"
+
+
+def _numbers(words: list[str], kinds: list[str]) -> Iterator[str]:
+    run = 0
+    for word, sort in zip(reversed(words), reversed(kinds), strict=True):
+        if sort not in ("digit", "digits", "letter"):
+            break
+        run += len(word) if word.isdigit() or sort == "letter" else 1
+    named = "a number was named; " if "counted" in kinds else ""
+    if run > 1 or (run and named):
+        length = 1 if run == 1 else 2 if run < 4 else 4 if run < 7 else 7 if run < 10 else 10
+        yield f"{named}digits in a row: {length} or more"
+        yield f"digits in a row: {length} or more"
+        if run >= len(words):
+            yield f"only digits: {length} or more"
+
+
+def _marks(text: str, words: list[str]) -> Iterator[str]:
+    text = text.strip()
+    if text == text.lower() and not re.search(r"[,?!…—]|\.\.\.|\w\w\.", text):
+        return
+    mark = next((mark for end, mark in MARKS if text.endswith(end)), "none")
+    yield f"mark: {mark}"
+    parts = [tokens(part) for part in text.split(",")]
+    items = parts[1:] if parts[-1] else parts[1:-1]
+    if items and all(0 < len(part) < 4 for part in items):
+        joined = {"and", "or"} & set(items[-1])
+        yield f"a list {'with' if joined else 'without'} its “and”"
+
+
+def _length(words: int) -> str:
+    return str(words) if words < 4 else "4–5" if words < 6 else "6–8" if words < 9 else "9 or more"
+
+
+def tokens(text: str) -> list[str]:
+    """The words in lower case; numbers below a hundred as words too."""
+    found = TOKEN.findall(text.lower().replace("’", "'"))
+    return [word for token in found for word in _spelled(token)]
+
+
+def _spelled(token: str) -> list[str]:
+    if not (token.isdecimal() and len(token) < 3) or (len(token) == 2 and token[0] == "0"):
+        return [token]
+    tens, ones = divmod(int(token), 10)
+    if tens < 2:
+        return [ONES.split()[int(token)]]
+    return [TENS.split()[tens - 2], *([ONES.split()[ones]] if ones else [])]
+
+
+def kind(word: str) -> str:
+    """What sort of word it is: its kind in judge_text_words.toml, or by its shape."""
+    if word in known():
+        return known()[word]
+    if word[0].isdigit():
+        round_or_year = word.endswith("00") or (len(word) == 4 and word[:2] in ("19", "20"))
+        spelled = word.isdigit() and (word[0] == "0" or len(word) > 2) and not round_or_year
+        return "digits" if spelled else "number"
+    if len(word) == 1:
+        return "letter"
+    return next((shape for end, shape in ENDINGS if word.endswith(end)), "word")
+
+
+@cache
+def known() -> dict[str, str]:
+    """The kind of every word that has one."""
+    kinds = tomllib.loads(KINDS.read_text(encoding="utf-8"))
+    return {word: kind for kind in reversed(kinds) for word in kinds[kind].split()}
+
+
+@cache
+def ends() -> dict[str, int]:
+    """How often sentences end after a common word or pair of words, as a place in `LEVELS`."""
+    table = json.loads(ENDS.read_text(encoding="utf-8"))
+    levels = {word: int(n) for n, some in table["words"].items() for word in some.split()}
+    return levels | {
+        pair: int(n) for n, some in table["pairs"].items() for pair in some.split("; ")
+    }
