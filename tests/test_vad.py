@@ -5,14 +5,17 @@ import sys
 
 import numpy as np
 import pytest
+import tiny_smart_turn
 from helpers_hear import SHARED, SHIPPED, sounds, voice
 
 from voice_kit.audio.convert import to_int16
 from voice_kit.errors import MissingEngineError, SettingsError
-from voice_kit.hear import vad_silero
+from voice_kit.hear import silero_network, vad_silero
 from voice_kit.hear.detection import Detection, at_16k, finite, probabilities
+from voice_kit.hear.onnx_weights import weights
+from voice_kit.hear.silero_network import CONTEXT, STATE
 from voice_kit.hear.vad_energy import Energy
-from voice_kit.hear.vad_silero import Silero
+from voice_kit.hear.vad_silero import TOGETHER, Silero
 from voice_kit.hear.vad_webrtc import WebRtc
 from voice_kit.types import FRAME, RATE, Audio
 
@@ -104,6 +107,153 @@ def test_silero_loads_neither_torch_nor_faster_whisper():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# Silero's network in numpy, against onnxruntime on the same file
+
+
+def alone(silero, frames):
+    """Every chance and the last state of one stream by itself, as onnxruntime has them."""
+    state, chances = silero.start(), []
+    for frame in frames:
+        (chance,), (state,) = silero.detect(frame[np.newaxis], [state])
+        chances.append(chance)
+    return np.array(chances), state
+
+
+def assert_together_is_alone(clips):
+    """All clips at once, each from its own second on and played again and again."""
+    silero = Silero()
+    streams = [in_frames(audio) for audio in clips.values()]
+    longest = max(map(len, streams))
+    streams = [np.resize(frames, (longest, FRAME)) for frames in streams]
+    assert len(streams) >= TOGETHER, "so many that they are computed together"
+    states, together = [silero.start() for _ in streams], []
+    for frames in zip(*streams, strict=True):
+        chances, states = silero.detect(np.stack(frames), states)
+        together.append(chances)
+    for index, (name, frames) in enumerate(zip(clips, streams, strict=True)):
+        chances, state = alone(silero, frames)
+        np.testing.assert_allclose(np.array(together)[:, index], chances, atol=5e-6, err_msg=name)
+        np.testing.assert_allclose(states[index], state, atol=5e-5, rtol=1e-4, err_msg=name)
+
+
+def test_the_network_for_many_is_the_network_for_one_on_shipped_clips():
+    assert_together_is_alone(sounds(SHIPPED, "*.flac"))
+
+
+@pytest.mark.needs("sounds")
+def test_the_network_for_many_is_the_network_for_one_on_human_speech_and_noise():
+    assert_together_is_alone(human_speech() | human_noise())
+
+
+def test_the_network_for_many_is_the_network_for_one_after_a_minute():
+    hum = {f"hum {n}": voice(seconds, seed=n) for n, seconds in enumerate((70, 7, 3.3))}
+    assert_together_is_alone(hum)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 31, 32, 33, 64, 65, 100])
+def test_any_number_of_streams_can_be_computed_together(count):
+    silero = Silero()
+    frames = np.resize(in_frames(voice(3)), (count, FRAME))
+    states = [silero.detect(frame[np.newaxis], [silero.start()])[1][0] for frame in frames[::-1]]
+    expected = [
+        silero.detect(frame[np.newaxis], [state])[0][0]
+        for frame, state in zip(frames, states, strict=True)
+    ]
+    chances, after = silero._together(frames, np.stack(states))
+    np.testing.assert_allclose(chances, expected, atol=5e-6)
+    assert np.ptp(expected) > 0.01 or count < 3, "the streams differ"
+    np.testing.assert_array_equal(after[:, :CONTEXT], frames[:, -CONTEXT:])
+
+
+def test_the_states_of_many_streams_are_never_changed_in_place():
+    silero, frames = Silero(), in_frames(voice(1))[:8]
+    states = [silero.start()] * 8
+    for _ in range(2):
+        kept = [state.copy() for state in states]
+        first, after = silero.detect(frames, states)
+        again, _ = silero.detect(frames, states)
+        np.testing.assert_array_equal(first, again)
+        np.testing.assert_array_equal(states, kept)
+        assert not any(state.flags.writeable for state in after)
+        states = after
+
+
+def test_no_stream_hears_anothers_noise_or_broken_samples():
+    silero, frames = Silero(), in_frames(voice(1))[:8].copy()
+    calm, _ = silero.detect(frames, [silero.start()] * 8)
+    frames[3], frames[5, 7] = 1e6, np.nan
+    loud, states = silero.detect(frames, [silero.start()] * 8)
+    others = [0, 1, 2, 4, 6, 7]
+    np.testing.assert_allclose(loud[others], calm[others], atol=1e-6)
+    assert np.isfinite(loud).all()
+    assert np.isfinite(states).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 32, 33, 100])
+def test_no_product_is_so_large_that_blas_would_wake_its_threads(monkeypatch, count):
+    sizes, multiply = [], np.matmul
+
+    def watch(rows, stripes, out):
+        sizes.append((len(rows), *stripes.shape[1:]))
+        return multiply(rows, stripes, out=out)
+
+    monkeypatch.setattr(silero_network.np, "matmul", watch)
+    Silero()._together(np.zeros((count, FRAME), np.float32), np.zeros((count, STATE), np.float32))
+    assert len(sizes) >= 5
+    assert all(rows * height * width < 2**19 for rows, height, width in sizes)
+    assert all(height * width <= 9216 for rows, height, width in sizes if rows == 1)
+
+
+def test_a_network_of_another_shape_is_run_stream_by_stream(monkeypatch):
+    frames = in_frames(voice(1))[:8]
+    expected, _ = Silero().detect(frames, [Silero().start()] * 8)
+
+    def other(file):
+        return {name: weight[np.newaxis] for name, weight in weights(file).items()}
+
+    monkeypatch.setattr(vad_silero, "weights", other)
+    other_silero = Silero()
+    chances, _ = other_silero.detect(frames, [other_silero.start()] * 8)
+    assert other_silero._together is None
+    np.testing.assert_allclose(chances, expected, atol=5e-6)
+
+
+@pytest.mark.parametrize("missing", ["decoder.conv1d.bias", "encoder.conv_layers.2.weight"])
+def test_weights_that_are_missing_are_named(missing):
+    known = weights(vad_silero._network().read_bytes())
+    del known[missing]
+    with pytest.raises(ValueError, match=missing):
+        silero_network.Network(known)
+
+
+def test_a_network_that_begins_with_no_spectrum_is_refused():
+    known = weights(vad_silero._network().read_bytes())
+    name = "encoder.feature_extractor.forward_basis_buffer"
+    known[name][5, 0, 99] += 0.01
+    with pytest.raises(ValueError, match="spectrum"):
+        silero_network.Network(known)
+
+
+# Weights out of an ONNX file
+
+
+def test_weights_are_read_as_they_were_written(tmp_path):
+    written = np.arange(64_000, dtype=np.float32).reshape(1, 80, 800)
+    found = weights(tiny_smart_turn.make(tmp_path / "tiny.onnx", written, bias=3).read_bytes())
+    assert found.keys() == {"weights", "bias"}
+    np.testing.assert_array_equal(found["weights"], written)
+    np.testing.assert_array_equal(found["bias"], [[3]])
+
+
+def test_a_file_that_is_cut_off_or_no_network_is_told_from_one(tmp_path):
+    whole = tiny_smart_turn.make(tmp_path / "tiny.onnx", np.zeros((1, 80, 800))).read_bytes()
+    for size in (1, 100, 1000, len(whole) - 1):
+        with pytest.raises(ValueError, match="cut off"):
+            weights(whole[:size])
+    with pytest.raises(ValueError, match="no ONNX model"):
+        weights(b"\x0f\x00")
 
 
 # What each of them promises
