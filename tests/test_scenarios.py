@@ -147,6 +147,12 @@ def test_a_scenario_with_costs_goes_the_same_way_each_time(cast):
     assert max(late) < 0.1
 
 
+def test_without_a_judge_of_words_a_pause_to_think_ends_the_turn():
+    deaf = Cast(changes={"judge": "silence"})
+    result = run(read(SHIPPED / "thinking_pause.yaml"), deaf)
+    assert (None, "turns") in failures(result)
+
+
 def test_the_page_that_explains_the_format_names_every_expectation_and_key(written):
     page = (SHIPPED / "README.md").read_text(encoding="utf-8")
     example = page.partition("```yaml\n")[2].partition("```")[0]
