@@ -33,9 +33,12 @@ from voice_kit.types import (
 from voice_kit.workshop.peers import stage
 from voice_kit.workshop.peers.network import Network
 
+OUT = 24_000
+"""Samples per second of the answer: the loudspeaker's own, as for the peers."""
 SETTINGS = {
     "plain": "hear.eager=0, hear.stop={stop}",
     "early": "hear.eager={eager}, hear.stop={stop}, judge=silence",
+    "text judge": "hear.eager={eager}, hear.finished={stop}, judge=text",
     "smart turn": "hear.eager={eager}, hear.finished={stop}, judge=smart-turn",
 }
 
@@ -86,8 +89,8 @@ class Hum:
     async def speak(self, text: str) -> AsyncIterator[Speech]:
         """A hum."""
         await asyncio.sleep(self.job.tts)
-        samples = np.full(round(self.job.answer * RATE), 0.1, np.float32)
-        yield Speech(text, Audio(samples, RATE))
+        samples = np.full(round(self.job.answer * OUT), 0.1, np.float32)
+        yield Speech(text, Audio(samples, OUT))
 
 
 def prepare(job: stage.Job) -> stage.Conversation:

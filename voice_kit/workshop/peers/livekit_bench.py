@@ -120,9 +120,10 @@ class Loudspeaker(io.AudioOutput):
 class Watched(vad.VAD):
     """Silero as it comes; its streams note when they change their mind."""
 
-    def __init__(self, inner, record):
+    def __init__(self, inner, record, decides):
         super().__init__(capabilities=inner.capabilities)
         self._inner, self._record = inner, record
+        self._decides = decides  # or else a timer after it does
 
     @property
     def model(self):
@@ -143,7 +144,7 @@ class Watched(vad.VAD):
         def noted(event):
             if event.type == vad.VADEventType.START_OF_SPEECH:
                 record.add("interrupted")
-            elif event.type == vad.VADEventType.END_OF_SPEECH:
+            elif event.type == vad.VADEventType.END_OF_SPEECH and self._decides:
                 record.add("decided")
             send(event)
 
@@ -170,7 +171,7 @@ def prepare(job):
 async def talk(job, sound, record, detector):
     """One session, until the sound ends."""
     early = job.way == "early"
-    heard = Watched(detector, record)
+    heard = Watched(detector, record, not early)
     hum = tts.StreamAdapter(
         tts=engines.Hum(job),
         sentence_tokenizer=tokenize.blingfire.SentenceTokenizer(

@@ -52,9 +52,10 @@ SETTINGS = {
 class Vad(SileroVADAnalyzer):
     """Silero as it comes, which notes when it changes its mind."""
 
-    def __init__(self, record, params):
+    def __init__(self, record, params, decides):
         super().__init__(sample_rate=stage.RATE, params=params)
         self._record, self._speaking = record, False
+        self._decides = decides  # or else a timer after it does
 
     async def analyze_audio(self, buffer):
         state = await super().analyze_audio(buffer)
@@ -62,7 +63,8 @@ class Vad(SileroVADAnalyzer):
             self._record.add("interrupted")
             self._speaking = True
         elif state == VADState.QUIET and self._speaking:
-            self._record.add("decided")
+            if self._decides:
+                self._record.add("decided")
             self._speaking = False
         return state
 
@@ -129,7 +131,7 @@ async def talk(job, sound, record):
         params = VADParams(
             confidence=stage.ABOVE, start_secs=ONE_FRAME, stop_secs=stop_secs, min_volume=0
         )
-        vad, stt = Vad(record, params), engines.Segments(job, record)
+        vad, stt = Vad(record, params, job.way != "early"), engines.Segments(job, record)
         if job.way == "smart turn":
             stop = TurnAnalyzerUserTurnStopStrategy(turn_analyzer=LocalSmartTurnAnalyzerV3())
         else:

@@ -38,6 +38,7 @@ RUNNERS = (
     Runner("by hand", "plain", "by_hand", ("whole",)),
     Runner("pipecat", "plain", "pipecat_bench", ("whole",)),
     Runner("livekit", "plain", "livekit_bench", ("whole",)),
+    Runner(OURS, "text judge", "kit_bench", ("pauses",)),
     Runner(OURS, "smart turn", "kit_bench", ("pauses",)),
     Runner("pipecat", "smart turn", "pipecat_bench", ("pauses",)),
 )
@@ -52,6 +53,8 @@ class Plan(NamedTuple):
     conversations: int = 20
     only: tuple[str, ...] = ()
     """Peers; empty for all."""
+    environments: Path = Path(".envs")
+    """The folder of the peers' environments."""
 
 
 def wanted(plan: Plan, pythons: Mapping[str, Path]) -> list[Runner]:
@@ -67,4 +70,5 @@ def minutes(plan: Plan, pythons: Mapping[str, Path]) -> float:
     turns = sum(len(each.sets) for each in runners) * plan.turns * (1.5 + REST)
     stops = sum("stops" in each.measures for each in runners) * plan.turns * (1.6 + REST)
     load = sum("load" in each.measures for each in runners) * 35
-    return (turns + stops + load) / 60
+    starts = sum(len(each.measures) for each in runners) * plan.rounds * 4
+    return (turns + stops + load + starts) / 60

@@ -39,9 +39,10 @@ from voice_kit.workshop.peers.table import OURS, Row, figures, stop_rows, turn_r
 HERE = Path(__file__).parent
 
 
-def measure(plan: Plan, pythons: Mapping[str, Path], say: Callable[[str], None]) -> dict[str, Any]:
+def measure(
+    runners: Sequence[Runner], plan: Plan, pythons: Mapping[str, Path], say: Callable[[str], None]
+) -> dict[str, Any]:
     """Rows, settings and versions of every runner whose Python there is."""
-    runners = wanted(plan, pythons)
     rows: list[Row] = []
     about: dict[str, Row] = {}
     lost: set[Runner] = set()
@@ -94,7 +95,7 @@ def listen(
         "way": runner.way,
         "measure": kind,
         "sound": str(folder / "sound.npy"),
-        "network": str(network()),
+        "network": str(network(plan.environments)),
         "words": heard.words,
         "stt": STT,
         "llm": LLM,
@@ -103,7 +104,7 @@ def listen(
         "stop": STOP,
         "answer": LONG_ANSWER if kind == "stops" else ANSWER,
         "conversations": plan.conversations,
-        "judge": f"smart-turn:{_smart_turn()}" if runner.way == "smart turn" else "silence",
+        "judge": _judge(runner.way, plan.environments),
     }
     file = folder / "job.json"
     file.write_text(json.dumps(job), encoding="utf-8")
@@ -128,22 +129,24 @@ def listen(
     return lines
 
 
-def network() -> Path:
+def network(environments: Path) -> Path:
     """Silero's network as both peers bring it, which the package silero-vad has too."""
     package = importlib.util.find_spec("silero_vad")
     for folder in (package and package.submodule_search_locations) or ():
         file = Path(folder, "data", "silero_vad.onnx")
         if file.exists():
             return file
-    for file in sorted(Path(".envs").glob("*/lib/python*/site-packages/**/silero_vad.onnx")):
+    for file in sorted(environments.glob("*/**/silero_vad.onnx")):
         return file
     raise ValueError("there is no silero_vad.onnx. Try: pip install silero-vad")
 
 
-def _smart_turn() -> str:
-    for file in sorted(Path(".envs").glob("pipecat/**/smart-turn-v3*.onnx")):
-        return str(file)
-    return ""
+def _judge(way: str, environments: Path) -> str:
+    """Our judge of a turn's end; the network that pipecat brings serves both."""
+    if way == "smart turn":
+        found = sorted(environments.glob("pipecat/**/smart-turn-v3*.onnx"))
+        return f"smart-turn:{found[0].resolve()}" if found else "smart-turn"
+    return "text" if way == "text judge" else "silence"
 
 
 def _load_average() -> float:
@@ -166,10 +169,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=Plan().rounds)
     parser.add_argument("--conversations", type=int, default=Plan().conversations)
     parser.add_argument("--only", nargs="*", default=[], help="peers: voice-kit, by hand, …")
-    parser.add_argument("--environments", type=Path, default=Path(".envs"))
+    parser.add_argument("--environments", type=Path, default=Plan().environments)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    plan = Plan(options.turns, options.rounds, options.conversations, tuple(options.only))
+    plan = Plan(
+        options.turns,
+        options.rounds,
+        options.conversations,
+        tuple(options.only),
+        options.environments,
+    )
 
     def say(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
@@ -178,11 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for peer in PACKAGES:
         if not plan.only or peer in plan.only:
             try:
-                pythons[peer] = python_of(peer, options.environments, say)
+                pythons[peer] = python_of(peer, plan.environments, say)
             except NoEnvironmentError as error:
                 say(f"{error} It is left out.")
     say(f"This takes about {minutes(plan, pythons):.0f} minutes.")
-    found = measure(plan, pythons, say)
+    found = measure(wanted(plan, pythons), plan, pythons, say)
     tables = figures(found["rows"])
     if options.json:
         print(json.dumps({**found, "tables": tables}))

@@ -33,7 +33,7 @@ def turn_rows(events: Sequence[Row], turns: Sequence[Asked], engines: float) -> 
                 "set": turn.set,
                 "early": early,
                 "silent": not sounded,
-                "begun": len(_times(mine, "began")),
+                "in_vain": max(0, len(_times(mine, "began")) - len(sounded)),
                 "voice_to_voice": after[0] - turn.end if good else None,
                 "decided": decided[0] - turn.end if decided else None,
                 "added": after[0] - decided[0] - engines if good and decided else None,
@@ -80,7 +80,7 @@ def figures(rows: Sequence[Row]) -> dict[str, list[Row]]:
             "turns": len(of),
             "too_early": sum(row["early"] for row in of),
             "unanswered": sum(row["silent"] for row in of),
-            "begun_in_vain": sum(max(0, row["begun"] - (not row["silent"])) for row in of),
+            "begun_in_vain": sum(row["in_vain"] for row in of),
         }
         for (name, peer, way), of in turns.items()
         if way != "plain"
