@@ -9,7 +9,7 @@ from typing import Any
 
 from voice_kit.converse.line import Engines, Line, load_engines
 from voice_kit.converse.steps import stream
-from voice_kit.engines import BUILT_IN, STAGES, in_line, make
+from voice_kit.engines import STAGES, in_line, make
 from voice_kit.errors import EngineFailedError
 from voice_kit.settings import Settings
 from voice_kit.types import Audio, Message, Transcript
@@ -21,8 +21,12 @@ from voice_kit.workshop.scenario_sounds import words_of
 from voice_kit.workshop.scenario_yaml import ScenarioError
 from voice_kit.workshop.wer import plain
 
-EMBEDDED = {"vad": "silero", "stt": "sphinx", "llm": "handbook", "tts": "espeak"} | {
-    "judge": "text" if "text" in BUILT_IN["judge"] else "silence"
+EMBEDDED = {
+    "vad": "silero",
+    "stt": "sphinx",
+    "llm": "handbook",
+    "tts": "espeak",
+    "judge": "text",
 }
 NO_JUDGES = {"handbook", "scripted", "broken"}
 JUDGE = (
