@@ -46,9 +46,10 @@ test: $(TEST) ## set up what the tests need, and run every one
 	$(PY) notebooks/build.py --check
 	$(PY) -m pytest $(ARGS)
 
-bench: $(TEST) ## measure: latency, memory, word error rates
+bench: $(TEST) ## measure: latency, memory, word error rates; pipecat and livekit beside us
 	$(PY) -m voice_kit.workshop.bench $(ARGS)
 	$(PY) -m voice_kit.workshop.wer
+	$(PY) -m voice_kit.workshop.peers.run $(PEERS)
 
 soak: $(TEST) ## the long tests, at full length
 	SOAK=whole $(PY) -m pytest -m soak --timeout=7200 $(ARGS)

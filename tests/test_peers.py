@@ -183,6 +183,16 @@ def test_the_tables_print_every_peer_also_one_that_was_never_fast():
     assert "by hand, early" in printed
 
 
+def test_the_verdict_names_the_fastest_peer_and_the_fastest_with_our_transcriber():
+    rows = [answered("voice-kit", 0.36), answered("by hand", 0.1), answered("livekit", 0.45)]
+    rows += [answered("pipecat", 0.6), answered("pipecat", 0.4, "eager")]
+    said = report.verdict(table.figures(rows)["speed"])
+    assert "pipecat, eager: 0.90" in said
+    assert "livekit, early" in said
+    assert "0.80" in said
+    assert report.verdict(table.figures(rows[:2])["speed"]) == "Nobody to compare with."
+
+
 def test_the_claim_is_taken_apart_with_what_was_measured_here():
     tables = table.figures([answered("voice-kit", 0.35, decided=0.231)])
     told = report.claim(tables)
@@ -242,7 +252,7 @@ def test_a_peer_that_cannot_be_fetched_is_absent_and_says_why(tmp_path, monkeypa
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setattr(environments, "PAUSE", 0)
     said = []
-    with pytest.raises(environments.NoEnvironmentError, match="^pipecat could not be installed: "):
+    with pytest.raises(environments.NoEnvironmentError, match=r"^pipecat could not be installed: "):
         environments.python_of("pipecat", tmp_path, said.append)
     assert len(said) == environments.TRIES
     assert not (tmp_path / "pipecat" / environments.STAMP).exists()

@@ -7,7 +7,7 @@ from typing import Any
 
 from voice_kit.workshop.peers.plan import EAGER, LLM, STOP, STT, TTS
 from voice_kit.workshop.peers.scenes import PAUSES, SETS
-from voice_kit.workshop.peers.table import OURS, Row
+from voice_kit.workshop.peers.table import OURS, Row, best_peer
 
 CLAIM = "<200 ms end-to-end for local deployment"
 
@@ -26,7 +26,7 @@ def text(tables: Mapping[str, Sequence[Row]]) -> str:
                     + f"{_ms(line['decides_after'])}{line['too_early']:>4}/{line['turns']:<3}"
                     f"{line['unanswered']:>8}{line['begun_in_vain']:>9}"
                 )
-            lines.append("")
+            lines += [verdict(of), ""]
     lines += ["Added after the end of a turn, with nothing begun early (ms)", _head("")]
     lines += [_line(line) for line in tables["added"]]
     lines += ["", "From the frame that decides to silence, when interrupted (ms)"]
@@ -37,12 +37,26 @@ def text(tables: Mapping[str, Sequence[Row]]) -> str:
         lines += ["", "Many conversations in one process, real Silero"]
         lines.append(f"{'':<26}{'CPU ms/s':>9}{'MB each':>9}{'answers':>9}{'÷ ours':>9}{'load':>7}")
         for line in tables["load"]:
-            name = f"{line['peer']}, {line['way']}"
+            name = _name(line)
             lines.append(
                 f"{name:<26}{line['cpu_ms']:>9.1f}{line['mb']:>9.1f}{line['answers']:>9}"
                 f"{_ratio(line.get('to_ours'))}{line['load_average']:>7.1f}"
             )
     return "\n".join(lines)
+
+
+def verdict(of: Sequence[Row]) -> str:
+    """How we stand to the fastest peer, and to the fastest that uses the same transcriber."""
+    ours = next((line for line in of if (line["peer"], line["way"]) == (OURS, "early")), None)
+    any_way = best_peer(of)
+    alike = best_peer([line for line in of if line["way"] == "early"])
+    if ours is None or not ours.get("p50") or any_way is None:
+        return "Nobody to compare with."
+    said = f"voice-kit ÷ {_name(any_way)}: {ours['p50'] / any_way['p50']:.2f}"
+    if alike is not None and alike is not any_way:
+        said += f"; ÷ {_name(alike)}, whose transcriber does not end turns itself: "
+        said += f"{ours['p50'] / alike['p50']:.2f}"
+    return said
 
 
 def claim(tables: Mapping[str, Sequence[Row]]) -> str:
@@ -68,10 +82,8 @@ def claim(tables: Mapping[str, Sequence[Row]]) -> str:
     lines += [f"  {name:<50}{ms:>6.0f}{notes.get(name, '')}" for name, ms in parts.items()]
     lines.append(f"  {'one after the other':<50}{sum(parts.values()):>6.0f}")
     lines.append(f"  {'ours, begun early':<50}{whole['p50']:>6.0f}")
-    lines.append(
-        "Below 200 ms there is no room for the wait: whoever says less does not count it, or"
-    )
-    lines.append("answers in people's pauses.")
+    lines.append("Below 200 ms there is no room for the wait: such a figure leaves it out, or the")
+    lines.append("assistant answers in people's pauses.")
     return "\n".join(lines)
 
 
@@ -100,7 +112,7 @@ def _head(more: str) -> str:
 
 
 def _line(line: Row) -> str:
-    name = f"{line['peer']}, {line['way']}"
+    name = _name(line)
     cells = "".join(_ms(line.get(key)) for key in ("p50", "p95", "p99"))
     return (
         f"{name:<26}{cells}{line.get('n', 0):>5}"
@@ -116,3 +128,7 @@ def _ms(value: float | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return f"{'–':>9}" if value is None else f"{value:>9.2f}"
+
+
+def _name(line: Row) -> str:
+    return f"{line['peer']}, {line['way']}"

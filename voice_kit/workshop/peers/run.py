@@ -173,11 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     plan = Plan(
-        options.turns,
-        options.rounds,
-        options.conversations,
-        tuple(options.only),
-        options.environments,
+        turns=options.turns,
+        rounds=options.rounds,
+        conversations=options.conversations,
+        only=tuple(options.only),
+        environments=options.environments,
     )
 
     def say(what: str) -> None:
