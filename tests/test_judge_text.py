@@ -25,7 +25,7 @@ def judge():
 
 def measured(judge, by, change=lambda text: text):
     known = [one for one in frozen(FROZEN) if (one.by == "written") == (by == "written")]
-    return figures([(one.finished, judge(change(one.text))) for one in known])
+    return figures([(one.finished, judge(change(one.text), one.confident)) for one in known])
 
 
 def test_the_frozen_set_is_whole():
@@ -74,13 +74,14 @@ def test_it_gets_something_out_of_what_pocketsphinx_guesses(judge):
     found = measured(judge.chance, "heard")
     assert found["right"] >= 0.72
     assert found["finished"]["called unfinished"] <= 0.09
+    assert found["unfinished"]["called finished"] <= 0.20
 
 
 def test_the_bound_cannot_be_met_by_one_answer_or_by_punctuation_alone():
-    def by_marks(text):
+    def by_marks(text, confident):
         return 0.9 if text.endswith((".", "?", "!")) and not text.endswith("...") else 0.1
 
-    for wrong in (lambda text: 0.9, lambda text: 0.1, lambda text: 0.5, by_marks):
+    for wrong in (lambda *_: 0.9, lambda *_: 0.1, lambda *_: 0.5, by_marks):
         assert measured(wrong, "written")["right"] < 0.75
 
 
@@ -128,6 +129,14 @@ def test_without_words_or_in_another_language_it_cannot_tell(judge):
 def test_it_takes_whatever_a_recogniser_writes(judge):
     odd = ["日本語です", "ñ", "\n", "1" * 400, "a " * 500, "’s", "٣", "10:30.5", "²", "-"]
     assert all(0 <= judge.chance(text) <= 1 for text in odd)
+
+
+def test_guessed_words_are_trusted_less_when_they_sound_finished_and_no_less_when_not(judge):
+    def asked(text, confident):
+        return judge.finished(SILENCE, Transcript(text, confident=confident))
+
+    assert 0.5 < asked("i like this song", False) < asked("i like this song", True)
+    assert asked("set a timer for", False) == asked("set a timer for", True) <= UNSURE
 
 
 def test_it_says_why(judge):

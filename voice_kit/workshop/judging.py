@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,13 @@ Vector = NDArray[np.float64]
 
 SEEN = 4
 """A feature seen in fewer examples is not learned."""
-PULL = 1.0
-"""How strongly weights are pulled to zero: the best of 0.5, 1, 2, 4 and 8 in cross-validation."""
+PULL = 3.0
+"""How strongly weights are pulled to zero. From 2 to 8 other lines are judged equally well; less than
+that, and it is too sure of itself."""
 RARE, SHORT = 0.4, 3.0
 SHAPES = ("word", "-s", "-ing", "-ed", "-ly", "adjective")
-SMALL = 0.25
-"""Weights below this are left out of the file."""
+SMALL = 0.2
+"""Features with a weight below this are left out, and the others are weighed again."""
 FLAT = 1e-4
 FOLDS, NEIGHBOURS = 5, 10
 """Lines are judged by what was learned without them and their neighbours, which are alike."""
@@ -41,12 +41,19 @@ def learn(known: Sequence[Example], pull: float = PULL) -> dict[str, float]:
     """The weight of every feature: a logistic regression, both labels together equally heavy."""
     rows = [list(judge_text.features(example.text)) for example in known]
     often = Counter(name for row in rows for name in row)
-    place = {name: n for n, name in enumerate(sorted(x for x in often if often[x] >= SEEN))}
+    names = sorted(name for name in often if often[name] >= SEEN)
+    strong = [name for name, weight in _fit(rows, names, known, pull) if abs(weight) > SMALL]
+    return {name: round(weight, 2) for name, weight in _fit(rows, strong, known, pull)}
+
+
+def _fit(
+    rows: list[list[str]], names: list[str], known: Sequence[Example], pull: float
+) -> Iterator[tuple[str, float]]:
+    """Every name with its weight, where nothing but these names is looked at."""
+    place = {name: n for n, name in enumerate(names)}
     pairs = [(n, place[name]) for n, row in enumerate(rows) for name in row if name in place]
     weights = _descend(Seen(np.array(pairs), len(rows), len(place)), known, pull)
-    return {
-        name: round(float(weights[n]), 2) for name, n in place.items() if abs(weights[n]) > SMALL
-    }
+    return zip(names, weights.tolist(), strict=True)
 
 
 def balance(known: Sequence[Example]) -> Vector:
@@ -112,17 +119,6 @@ def _descend(seen: Seen, known: Sequence[Example], pull: float) -> Vector:
 
 
 HOW = {"said": "words alone", "bare": "words alone", "written": "written"}
-Chance = Callable[[str], float]
-
-
-def chance(weights: dict[str, float]) -> Chance:
-    """A judge with these weights."""
-
-    def judge(text: str) -> float:
-        score = sum(weights.get(name, 0.0) for name in judge_text.features(text))
-        return 1 / (1 + math.exp(-score))
-
-    return judge
 
 
 def folds(known: Sequence[Example], pull: float = PULL) -> Iterator[tuple[Example, float]]:
@@ -130,8 +126,10 @@ def folds(known: Sequence[Example], pull: float = PULL) -> Iterator[tuple[Exampl
     for fold in range(FOLDS):
         asked = [example for example in known if example.line // NEIGHBOURS % FOLDS == fold]
         rest = [example for example in known if example.line // NEIGHBOURS % FOLDS != fold]
-        judge = chance(learn(rest, pull))
-        yield from ((example, judge(example.text)) for example in asked)
+        weights = learn(rest, pull)
+        for example in asked:
+            score = sum(weights.get(name, 0.0) for name in judge_text.features(example.text))
+            yield example, judge_text.chance(score, example.confident)
 
 
 def figures(
@@ -181,7 +179,9 @@ def measure(test: Path | None) -> dict[str, dict[str, Any]]:
         judge = judge_text.TextJudge().chance
         known = frozen(test)
         known += [Example(bare(e.text), e.finished, "bare") for e in known if e.by == "written"]
-        judged += [("test set", example, judge(example.text)) for example in known]
+        judged += [
+            ("test set", example, judge(example.text, example.confident)) for example in known
+        ]
     groups: dict[str, list[tuple[bool, float]]] = {}
     for source, example, one in judged:
         by = HOW.get(example.by, "flite + PocketSphinx")

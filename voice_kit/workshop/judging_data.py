@@ -52,6 +52,11 @@ class Example:
     line: int = -1
     """The line it is from: all of a line is learned from, or none."""
 
+    @property
+    def confident(self) -> bool:
+        """False where the words are PocketSphinx's guesses."""
+        return self.by not in VOICES
+
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
