@@ -26,8 +26,8 @@ Vector = NDArray[np.float64]
 SEEN = 4
 """A feature seen in fewer examples is not learned."""
 PULL = 3.0
-"""How strongly weights are pulled to zero. From 2 to 8 other lines are judged equally well; less than
-that, and it is too sure of itself."""
+"""How strongly weights are pulled to zero. From 2 to 8, other lines are judged equally well; with
+less, it is too sure of itself."""
 RARE, SHORT = 0.4, 3.0
 SHAPES = ("word", "-s", "-ing", "-ed", "-ly", "adjective")
 SMALL = 0.2
