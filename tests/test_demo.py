@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from voice_kit.audio.files import read, write
-from voice_kit.converse.line import load_engines
+from voice_kit.converse.loading import load_engines
 from voice_kit.converse.virtual import as_measured, run
 from voice_kit.settings import Settings
 from voice_kit.sounds import clip

@@ -1,7 +1,7 @@
 import pytest
 
 from voice_kit import engines
-from voice_kit.converse.line import load_engines
+from voice_kit.converse.loading import load_engines
 from voice_kit.engines import BUILT_IN, LINE, STAGES, choose, engine_class, in_line, make, names
 from voice_kit.errors import (
     LanguageError,

@@ -3,7 +3,8 @@ import json
 import pytest
 from scenes import FarSpeaker, Scene, after
 
-from voice_kit.converse.timeline import STAGES, Timeline, as_json
+from voice_kit.converse.plain import as_json
+from voice_kit.converse.timeline import STAGES, Timeline
 from voice_kit.settings import Settings
 from voice_kit.types import Interrupted, PlaybackStarted, TurnEnded
 from voice_kit.workshop.fakes import Script

@@ -178,7 +178,7 @@ def export(
 
 def _engines(settings: Settings, *, say: bool) -> Engines:
     from voice_kit.cli import running
-    from voice_kit.converse.line import load_engines
+    from voice_kit.converse.loading import load_engines
 
     engines = load_engines(running.may_pull(settings))
     if say:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from voice_kit.converse.steps import StageFailedError, call, name_of
-from voice_kit.engines import STAGES, Choice, Stage, choose, in_line, make
-from voice_kit.errors import VoiceKitError
+from voice_kit.engines import Choice
 from voice_kit.hear.judge_silence import Silence
 from voice_kit.hear.protocols import Transcriber, TurnJudge, VoiceDetector
-from voice_kit.settings import Settings
 from voice_kit.speak.protocols import Synthesizer
 from voice_kit.think.protocols import LanguageModel
 
@@ -59,30 +56,3 @@ class Engines:
     judge: Line[TurnJudge] = field(default_factory=lambda: Line("judge", Silence()))
     choices: tuple[Choice, ...] = ()
     """Why these engines, and how to get better ones."""
-
-
-def load_engines(settings: Settings) -> Engines:
-    """The engines that `settings` asks for, loaded. Blocks.
-
-    Where it says “auto”, an engine that cannot be loaded after all gives way to the next. Raises
-    `VoiceKitError` with the fix.
-    """
-    choices: list[Choice] = []
-
-    def line(stage: Stage) -> Line[Any]:
-        choice = choose(stage, settings)
-        first, *then = in_line(choice)
-        while True:
-            try:
-                engine = make(stage, first, settings)
-                break
-            except VoiceKitError as error:
-                if getattr(settings, stage) != "auto" or not then:
-                    raise
-                first, *then = then
-                choice = Choice(stage, first, "the best that works here", str(error))
-        choices.append(choice)
-        return Line(stage, engine, [partial(make, stage, spec, settings) for spec in then])
-
-    vad, stt, llm, tts, judge = (line(stage) for stage in STAGES)
-    return Engines(vad, stt, llm, tts, judge, tuple(choices))

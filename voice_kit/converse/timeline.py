@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from voice_kit.types import (
@@ -157,14 +157,3 @@ class Timeline:
             turn.heard, turn.said, turn.said_heard = event.heard, event.said, event.said_heard
             turn.interrupted = event.interrupted
             self.turns.append(self._open.pop(turn.number))
-
-
-def as_json(event: Event) -> dict[str, Any]:
-    """An event as plain data: its name, its fields, and no sound."""
-    fields = {
-        name: asdict(value) if hasattr(value, "__dataclass_fields__") else value
-        for name in event.__dataclass_fields__
-        if name != "audio"
-        for value in [getattr(event, name)]
-    }
-    return {"event": type(event).__name__, **fields}

@@ -20,8 +20,10 @@ from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.protocols import Playback, Speaker
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.conversation import Conversation, Observer
-from voice_kit.converse.line import Engines, load_engines
-from voice_kit.converse.timeline import Timeline, as_json
+from voice_kit.converse.line import Engines
+from voice_kit.converse.loading import load_engines
+from voice_kit.converse.plain import as_json
+from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import Cost, run
 from voice_kit.engines import STAGES
 from voice_kit.errors import AudioError

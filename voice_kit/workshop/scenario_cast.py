@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from voice_kit.converse.line import Engines, Line, load_engines
+from voice_kit.converse.line import Engines, Line
+from voice_kit.converse.loading import load_engines
 from voice_kit.converse.steps import stream
 from voice_kit.engines import STAGES, in_line, make
 from voice_kit.errors import EngineFailedError
