@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from voice_kit.audio.convert import Resampler, convert, to_float, to_int16
+from voice_kit.audio.convert import convert
+from voice_kit.audio.formats import to_float, to_int16
+from voice_kit.audio.resampler import Resampler
 from voice_kit.errors import AudioError
 from voice_kit.types import RATE, Audio
 

@@ -11,6 +11,7 @@ from scenes import FarSpeaker, Faulty, Scene, after
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.plain import summary
 from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import run
 from voice_kit.errors import AudioError
@@ -751,7 +752,7 @@ def test_a_timeline_that_comes_late_or_sees_only_a_part_keeps_what_it_sees():
             if not isinstance(event, kind):
                 kept(event)
         for turn in kept.turns:
-            turn.summary()
+            summary(turn)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import json
 import pytest
 from scenes import FarSpeaker, Scene, after
 
-from voice_kit.converse.plain import as_json
+from voice_kit.converse.plain import as_json, summary
 from voice_kit.converse.timeline import STAGES, Timeline
 from voice_kit.settings import Settings
 from voice_kit.types import Interrupted, PlaybackStarted, TurnEnded
@@ -28,7 +28,7 @@ def test_every_millisecond_between_the_question_and_the_answer_belongs_to_a_stag
     late = Settings().changed({"hear.eager": 0})
     kept, _ = timeline(0.512, ("tell a story", 1.024), 5.0, settings=late)
     (turn,) = kept.turns
-    stages = turn.summary()["stages_ms"]
+    stages = summary(turn)["stages_ms"]
     assert stages["speech"] == 1024
     assert stages["wait"] == 512
     assert stages["transcribe"] == 100
@@ -36,7 +36,7 @@ def test_every_millisecond_between_the_question_and_the_answer_belongs_to_a_stag
     assert stages["synthesis"] == 50
     assert stages["playback"] == 1500
     between = ["wait", "transcribe", "first_token", "first_sentence", "synthesis"]
-    assert sum(stages[stage] for stage in between) == turn.summary()["voice_to_voice_ms"] == 762
+    assert sum(stages[stage] for stage in between) == summary(turn)["voice_to_voice_ms"] == 762
 
 
 def test_work_done_early_overlaps_the_wait():

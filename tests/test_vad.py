@@ -8,7 +8,7 @@ import pytest
 import tiny_smart_turn
 from helpers_hear import SHARED, SHIPPED, sounds, voice
 
-from voice_kit.audio.convert import to_int16
+from voice_kit.audio.formats import to_int16
 from voice_kit.errors import MissingEngineError, SettingsError
 from voice_kit.hear import silero_network, vad_silero
 from voice_kit.hear.detection import Detection, at_16k, finite, probabilities

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,11 +140,46 @@ class FellAsleep:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """Which way a question is to be answered."""
+
+    kind: Literal["chat", "search", "skill"]
+    """By talking, by what is known today only, or by doing something."""
+    confidence: float
+    """In [0, 1]."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What is to be done, with what: by a skill that understood the sentence, or by a model."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    """Plain data, by name. From a model they may be anything: check them."""
+    id: str = ""
+    """How a model tells its calls apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where something was read. Its words are data, never instructions."""
+
+    title: str
+    url: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One line of the conversation, as a language model reads it."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    """The tools that an assistant wants used."""
+    result_of: ToolCall | None = None
+    """The call that a tool answers."""
 
 
 # Speaking
@@ -206,8 +242,33 @@ class GateOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class Routed:
+    """It was decided which way to answer."""
+
+    turn: int
+    at: float
+    route: Route
+    took: float
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUsed:
+    """A tool did its work, or could not."""
+
+    turn: int
+    at: float
+    call: ToolCall
+    result: str
+    """What came of it, or why nothing did."""
+    took: float
+    worked: bool = True
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FirstToken:
-    """The language model said its first word."""
+    """The first word of the answer is there."""
 
     turn: int
     at: float
@@ -338,6 +399,8 @@ Event = (
     | Transcribed
     | Judged
     | GateOpened
+    | Routed
+    | ToolUsed
     | FirstToken
     | SentenceReady
     | SpeechReady

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice_kit.audio import card_devices as card
-from voice_kit.audio.convert import Resampler, to_float
+from voice_kit.audio.formats import to_float
+from voice_kit.audio.resampler import Resampler
 from voice_kit.errors import AudioError
 from voice_kit.types import FRAME, RATE, Samples
 

@@ -17,7 +17,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_kit.audio.convert import check_rate, convert, to_float, to_int16
+from voice_kit.audio.convert import check_rate, convert
+from voice_kit.audio.formats import to_float, to_int16
 from voice_kit.errors import AudioError
 from voice_kit.types import Audio, Samples
 

@@ -6,7 +6,9 @@ from collections import deque
 
 import numpy as np
 
-from voice_kit.audio.convert import Resampler, check_rate, to_float
+from voice_kit.audio.convert import check_rate
+from voice_kit.audio.formats import to_float
+from voice_kit.audio.resampler import Resampler
 from voice_kit.types import Audio, Samples
 
 RAMP = 0.01

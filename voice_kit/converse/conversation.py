@@ -151,6 +151,11 @@ class Conversation:
         if text.strip() and not self._closed:
             self._floor.type(text)
 
+    def announce(self, text: str) -> None:
+        """Say this of our own accord once nobody speaks. It can be interrupted like any answer."""
+        if text.strip() and not self._closed:
+            self._floor.announce(text)
+
     def hush(self) -> None:
         """Fall silent now; memory keeps what was heard."""
         self._floor.hush()

@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse.desk import Desk
-from voice_kit.converse.judging import finished
-from voice_kit.converse.steps import name_of
+from voice_kit.converse.judging import judge_end
 from voice_kit.converse.turn import Turn, may_be_undone
-from voice_kit.hear import endpointing
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
-from voice_kit.hear.protocols import TurnJudge
 from voice_kit.settings import Settings
 from voice_kit.types import (
     Audio,
     HearingEvent,
     Interrupted,
-    Judged,
     Misfire,
     Paused,
     Resumed,
@@ -48,6 +44,7 @@ class Floor:
         self._answer: Turn | None = None  # has the floor: it speaks, or is about to
         self._early: Turn | None = None  # works behind its gate on the sound heard last
         self._last: Turn | None = None  # had the floor last; memory may not be settled yet
+        self._news: list[str] = []  # what is to be said of our own accord
         self._before = Audio.silence(0)  # what its speaker had said before going on, unanswered
         self._spoken = 0.0  # of the speech under way, before the answer had the floor
 
@@ -75,6 +72,8 @@ class Floor:
                     self._starts = 0
                     self._open()
         self._weigh_duration()
+        if self._news:
+            self._open()
 
     @property
     def taken(self) -> bool:
@@ -85,6 +84,11 @@ class Floor:
         """Give the floor to a typed line."""
         self._interrupt("a line was typed")
         self._give_floor(self._start(eager=False, typed=text, ended=True))
+
+    def announce(self, text: str) -> None:
+        """Give the floor to this once nobody speaks or is about to."""
+        self._news.append(text)
+        self._open()
 
     def hush(self) -> None:
         """End the answer that has the floor."""
@@ -106,17 +110,8 @@ class Floor:
     def _consult(self, turn: Turn, *, words: bool) -> None:
         judge = self.desk.engines.judge.current
         if turn.eager and judge.needs_words == words:
-            self._turns.create_task(self._judge(turn, judge), name=f"judge {turn.number}")
-
-    async def _judge(self, turn: Turn, judge: TurnJudge) -> None:
-        began = self.desk.now()
-        chance = await finished(turn, judge)
-        if self.ears.speaking and turn.covers == self.ears.ended:
-            wait = endpointing.wait(chance, self.ears.rules)
-            self.ears.expect(wait)
-            took = self.desk.now() - began
-            if self._early and not self._early.closed.is_set():
-                self._early.tell(Judged, chance, wait, took, name_of(judge))
+            work = judge_end(turn, judge, self.ears, lambda: self._early)
+            self._turns.create_task(work, name=f"judge {turn.number}")
 
     # What may be an interruption
 
@@ -232,8 +227,13 @@ class Floor:
     def _open(self) -> None:
         """Give the floor to who waits for it, if its speaker has finished and nobody has it."""
         early = self._early
-        if early is not None and early.ended and not early.dropped and self._answer is None:
-            self._give_floor(early)
+        if self._answer is not None:
+            return
+        if early is not None and not early.closed.is_set():
+            if early.ended and not early.dropped:
+                self._give_floor(early)
+        elif self._news and not self.ears.speaking:
+            self._give_floor(self._start(eager=False, announced=self._news.pop(0), ended=True))
 
     def _give_floor(self, turn: Turn) -> None:
         if turn is self._early:

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from voice_kit.converse.steps import as_failure, call
+from collections.abc import Callable
+
+from voice_kit.converse.steps import as_failure, call, name_of
 from voice_kit.converse.turn import Turn
+from voice_kit.hear import endpointing
+from voice_kit.hear.ears import Ears
 from voice_kit.hear.protocols import TurnJudge
-from voice_kit.types import Transcript
+from voice_kit.types import Judged, Transcript
 
 UNKNOWN = 0.5
+
+
+async def judge_end(
+    turn: Turn, judge: TurnJudge, ears: Ears, standing: Callable[[], Turn | None]
+) -> None:
+    """Let the judge say how much quiet ends what is being said.
+
+    `turn` began early on it; the start that is `standing` when the judge has spoken may be another.
+    """
+    began = turn.desk.now()
+    chance = await finished(turn, judge)
+    if ears.speaking and turn.covers == ears.ended:
+        wait = endpointing.wait(chance, ears.rules)
+        ears.expect(wait)
+        early = standing()
+        if early and not early.closed.is_set():
+            early.tell(Judged, chance, wait, turn.desk.now() - began, name_of(judge))
 
 
 async def finished(turn: Turn, judge: TurnJudge) -> float:

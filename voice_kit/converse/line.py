@@ -11,7 +11,7 @@ from voice_kit.engines import Choice
 from voice_kit.hear.judge_silence import Silence
 from voice_kit.hear.protocols import Transcriber, TurnJudge, VoiceDetector
 from voice_kit.speak.protocols import Synthesizer
-from voice_kit.think.protocols import LanguageModel
+from voice_kit.think.protocols import Brain, Chat, LanguageModel
 
 E = TypeVar("E")
 LOADING = 60.0
@@ -54,5 +54,6 @@ class Engines:
     llm: Line[LanguageModel]
     tts: Line[Synthesizer]
     judge: Line[TurnJudge] = field(default_factory=lambda: Line("judge", Silence()))
+    brain: Line[Brain] = field(default_factory=lambda: Line("brain", Chat()))
     choices: tuple[Choice, ...] = ()
     """Why these engines, and how to get better ones."""

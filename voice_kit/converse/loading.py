@@ -35,4 +35,4 @@ def load_engines(settings: Settings) -> Engines:
         return Line(stage, engine, [partial(make, stage, spec, settings) for spec in then])
 
     vad, stt, llm, tts, judge = (line(stage) for stage in STAGES)
-    return Engines(vad, stt, llm, tts, judge, tuple(choices))
+    return Engines(vad, stt, llm, tts, judge, choices=tuple(choices))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from voice_kit.types import (
     Abandoned,
@@ -83,22 +82,6 @@ class TurnTimes:
     def seconds(self, stage: str) -> float:
         """How long a stage took in this turn; 0 when it did not happen."""
         return sum(bar.seconds for bar in self.bars if bar.stage == stage)
-
-    def summary(self) -> dict[str, Any]:
-        """The turn as plain data, times in whole milliseconds."""
-        silence = self.voice_to_voice
-        return {
-            "heard": self.heard,
-            "said": self.said,
-            "said_heard": self.said_heard,
-            "interrupted": self.interrupted,
-            "voice_to_voice_ms": None if silence is None else round(silence * 1000),
-            "stages_ms": {
-                stage: round(self.seconds(stage) * 1000)
-                for stage in STAGES
-                if any(bar.stage == stage for bar in self.bars)
-            },
-        }
 
 
 class Timeline:

@@ -11,7 +11,8 @@ from typing import Any
 
 from voice_kit.audio.protocols import Playback
 from voice_kit.converse.desk import Desk
-from voice_kit.converse.steps import StageFailedError, call, stream
+from voice_kit.converse.question import Question
+from voice_kit.converse.steps import StageFailedError, as_failure, call, stream
 from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.speak.aloud import Aloud
@@ -25,7 +26,6 @@ from voice_kit.types import (
     Failed,
     FirstToken,
     GateOpened,
-    Message,
     PlaybackPaused,
     PlaybackResumed,
     PlaybackStarted,
@@ -58,6 +58,8 @@ class Turn:
     audio: Audio | None = None
     """What was said; None when it was typed."""
     typed: str = ""
+    announced: str = ""
+    """What is said of our own accord, without a question."""
     covers: float = 0.0
     """When the speech it answers ended, as far as it had been heard."""
     before: Turn | None = None
@@ -145,14 +147,17 @@ class Turn:
         if self.dropped or not self.certain.is_set():
             self.tell(Abandoned, self.dropped or "the conversation ended")
             return
-        words = self.transcript.text if self.transcript else self.typed
         said, said_heard = (heard_text(self.spoken, upto) for upto in (math.inf, self.heard))
+        words = self.transcript.text if self.transcript else self.typed
         self.desk.history.add("user", words)
         self.desk.history.add("assistant", said_heard)
         self.tell(TurnFinished, words, said, said_heard, self.interrupted)
 
     async def _answer(self, wanted: Callable[[Turn], bool]) -> None:
         try:
+            if self.announced:
+                await self._say(self.announced)
+                return
             self.transcript = await self._understand()
             if wanted(self):
                 await self._reply(self.transcript.text)
@@ -174,32 +179,34 @@ class Turn:
         self.tell(Transcribed, transcript, self.desk.now() - began, engine.name)
         return transcript
 
-    async def _reply(self, text: str) -> None:
+    async def _reply(self, words: str) -> None:
         if self.before is not None:
             await self.before.closed.wait()
         await self._unless_final(self.desk.engines.llm.current)
-        past = self.desk.history.prompt(self.settings.persona, self.settings.memory)
         speakable = Aloud(self.settings.language)
-        async with aclosing(self._sentences([*past, Message("user", text)])) as sentences:
+        async with aclosing(self._sentences(words)) as sentences:
             async for sentence in sentences:
-                if words := speakable.sentence(sentence):
-                    self.tell(SentenceReady, words)
-                    await self._say(words)
+                if said := speakable.sentence(sentence):
+                    self.tell(SentenceReady, said)
+                    await self._say(said)
         if not self.spoken:  # silence would leave them waiting
             await self._say(apology("llm", self.settings.language))
 
-    async def _sentences(self, prompt: list[Message]) -> AsyncGenerator[str, None]:
-        engine = self.desk.engines.llm.current
+    async def _sentences(self, words: str) -> AsyncGenerator[str, None]:
+        question = Question(words, self.settings, self.desk, self.certain, self.tell)
+        brain, engine = self.desk.engines.brain.current, self.desk.engines.llm.current
         cut = Sentences(self.settings.language)
         began, first = self.desk.now(), True
-        tokens = stream("llm", engine, lambda: engine.reply(prompt), self.settings.timeouts.llm)
-        async with aclosing(tokens):
-            async for token in tokens:
-                if first:
-                    first = False
-                    self.tell(FirstToken, self.desk.now() - began, engine.name)
-                for sentence in cut.feed(token):
-                    yield sentence
+        try:
+            async with aclosing(brain.answer(question)) as tokens:
+                async for token in tokens:
+                    if first:
+                        first = False
+                        self.tell(FirstToken, self.desk.now() - began, engine.name)
+                    for sentence in cut.feed(token):
+                        yield sentence
+        except Exception as error:
+            raise as_failure("brain", brain, error) from error
         for sentence in cut.end():
             yield sentence
 

@@ -31,7 +31,8 @@ def features(samples: Samples) -> NDArray[np.float32]:
     power = np.abs(np.fft.rfft(windows * hann)) ** 2
     bands = np.log10(np.maximum(_mel() @ power.T, 1e-10))
     bands = (np.maximum(bands, bands.max() - 8.0) + 4.0) / 4.0
-    return bands[np.newaxis].astype(np.float32)
+    features: NDArray[np.float32] = bands[np.newaxis].astype(np.float32)
+    return features
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_kit.audio.convert import to_int16
+from voice_kit.audio.formats import to_int16
 from voice_kit.errors import MissingEngineError, SettingsError, need
 from voice_kit.hear.detection import finite
 from voice_kit.types import RATE

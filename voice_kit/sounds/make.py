@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from voice_kit.audio.convert import convert, to_int16
+from voice_kit.audio.convert import convert
 from voice_kit.audio.files import read
+from voice_kit.audio.formats import to_int16
 from voice_kit.types import RATE, Audio, Samples
 
 HERE = Path(__file__).parent

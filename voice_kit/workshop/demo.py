@@ -22,7 +22,7 @@ from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.conversation import Conversation, Observer
 from voice_kit.converse.line import Engines
 from voice_kit.converse.loading import load_engines
-from voice_kit.converse.plain import as_json
+from voice_kit.converse.plain import as_json, summary
 from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import Cost, run
 from voice_kit.engines import STAGES
@@ -34,8 +34,6 @@ from voice_kit.types import RATE, Audio, Event, FrameHeard, Samples
 from voice_kit.workshop.user import Line, SyntheticUser
 
 PATIENCE = 12.0
-
-
 STORY = (
     "A recorded person asks three questions and interrupts once. A “right”, a cough and an “mhm” "
     "are no interruptions. The assistant hears it all as from a microphone."
@@ -67,7 +65,7 @@ class Report:
 
     def summary(self) -> dict[str, Any]:
         """As plain data: the engines, and each turn with its times."""
-        turns = [turn.summary() for turn in self.timeline.turns]
+        turns = [summary(turn) for turn in self.timeline.turns]
         return {"engines": self.engines, "turns": turns}
 
     def save(self, folder: Path) -> list[Path]:

@@ -1,0 +1,46 @@
+"""A question under way, as the brain that answers it sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from voice_kit.converse.desk import Desk
+from voice_kit.converse.steps import StageFailedError, call, stream
+from voice_kit.settings import Settings
+from voice_kit.types import Message
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was said, and what may be asked of the loop about it: a `Thought`."""
+
+    words: str
+    settings: Settings
+    desk: Desk
+    certain: asyncio.Event
+    tell: Callable[..., None]
+
+    def prompt(self) -> list[Message]:
+        """The persona, the conversation so far as it fits, and the question."""
+        past = self.desk.history.prompt(self.settings.persona, self.settings.memory)
+        return [*past, Message("user", self.words)]
+
+    def model(
+        self, messages: Sequence[Message], tools: Sequence[Any] = ()
+    ) -> AsyncGenerator[Any, None]:
+        """What the language model says to this."""
+        engine: Any = self.desk.engines.llm.current
+        asked = (messages, tools) if tools and hasattr(engine, "calls_tools") else (messages,)
+        return stream("llm", engine, lambda: engine.reply(*asked), self.settings.timeouts.llm)
+
+    async def run(self, engine: object, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:
+        """What `work` gives back. Raises `VoiceKitError`."""
+        try:
+            return await call("tool", engine, work, seconds)
+        except StageFailedError as failure:
+            raise failure.cause from failure
