@@ -19,7 +19,7 @@ EVERYTHING = CORE | {"show", "serve", "workshop", "cli", "sounds"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
-    "settings": {"errors"},
+    "settings": {"errors", "settings"},
     "remote": {"types", "errors", "remote"},
     "audio": NOUNS | {"audio"},
     "hear": NOUNS | {"audio", "hear"},

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from voice_kit.errors import AudioError
 from voice_kit.hear.ears import FRAME_SECONDS, Ears, in_frames, listen
-from voice_kit.settings import Endpointing
+from voice_kit.settings.groups import Endpointing
 from voice_kit.types import FRAME, Misfire, Paused, Resumed, SpeechStarted, TurnEnded
 
 RULES = Endpointing(shortest=0.128, misfire=0.192, eager=0.064, stop=0.512, preroll=0.192)

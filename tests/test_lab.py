@@ -12,7 +12,8 @@ from voice_kit.audio.files import write
 from voice_kit.cli import lab as commands
 from voice_kit.errors import AudioError
 from voice_kit.hear.ears import listen
-from voice_kit.settings import Endpointing, Settings
+from voice_kit.settings import Settings
+from voice_kit.settings.groups import Endpointing
 from voice_kit.sounds import clip
 from voice_kit.speak.tts_espeak import Espeak
 from voice_kit.types import FRAME, RATE, Audio, Speech, Transcript, TurnEnded, Word

@@ -5,7 +5,8 @@ from scenes import Faulty, Scene
 
 from voice_kit.hear import endpointing
 from voice_kit.hear.judge_silence import Silence
-from voice_kit.settings import Endpointing, Settings
+from voice_kit.settings import Settings
+from voice_kit.settings.groups import Endpointing
 from voice_kit.types import (
     Abandoned,
     Failed,

@@ -27,7 +27,7 @@ class Question:
 
     def prompt(self) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question."""
-        past = self.desk.history.prompt(self.settings.persona, self.settings.memory)
+        past = self.desk.history.prompt(self.settings.persona, self.settings.memory.tokens)
         return [*past, Message("user", self.words)]
 
     def model(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from voice_kit.errors import AudioError
-from voice_kit.settings import Endpointing
+from voice_kit.settings.groups import Endpointing
 from voice_kit.types import (
     FRAME,
     RATE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voice_kit.settings import Endpointing
+from voice_kit.settings.groups import Endpointing
 
 SURE, UNSURE = 0.8, 0.3
 """A judge's chance from which on a turn counts as finished, and up to which as unfinished."""

@@ -12,7 +12,8 @@ import numpy as np
 from voice_kit.hear import endpointing
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.protocols import Transcriber, TurnJudge
-from voice_kit.settings import Endpointing, Settings
+from voice_kit.settings import Settings
+from voice_kit.settings.groups import Endpointing
 from voice_kit.types import Audio, Paused, SpeechStarted, Transcript, TurnEnded
 from voice_kit.workshop.lab_engines import timed
 from voice_kit.workshop.lab_sounds import Turn

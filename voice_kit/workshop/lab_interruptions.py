@@ -16,7 +16,8 @@ from voice_kit.converse.virtual import run
 from voice_kit.hear.backchannels import is_backchannel
 from voice_kit.hear.detection import at_16k, probabilities
 from voice_kit.hear.protocols import Transcriber, VoiceDetector
-from voice_kit.settings import Interruption, Settings
+from voice_kit.settings import Settings
+from voice_kit.settings.groups import Interruption
 from voice_kit.speak.heard import heard_text
 from voice_kit.speak.protocols import Synthesizer
 from voice_kit.types import (

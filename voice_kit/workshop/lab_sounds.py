@@ -19,7 +19,7 @@ from voice_kit.errors import AudioError
 from voice_kit.hear.detection import at_16k, probabilities
 from voice_kit.hear.ears import listen
 from voice_kit.hear.protocols import VoiceDetector
-from voice_kit.settings import Endpointing
+from voice_kit.settings.groups import Endpointing
 from voice_kit.sounds import clips
 from voice_kit.types import RATE, Audio, Paused, Resumed, Samples, Transcript, TurnEnded
 

@@ -7,9 +7,9 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -19,6 +19,14 @@ from pydantic_settings import (
 )
 
 from voice_kit.errors import SettingsError
+from voice_kit.settings.groups import (
+    Endpointing,
+    Interruption,
+    Memory,
+    Timeouts,
+    Tools,
+    Wake,
+)
 
 FILE = "voice-kit.toml"
 PREFIX = "VOICE_KIT_"
@@ -39,71 +47,6 @@ def hub_cache() -> Path:
     return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE", hub))).expanduser()
 
 
-class Endpointing(BaseModel):
-    """When a sound becomes a turn. Durations in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start_above: float = Field(default=0.5, gt=0, lt=1)
-    stop_below: float = Field(default=0.35, gt=0, lt=1)
-    """Lower than `start_above`, or a soft vowel ends the turn."""
-    shortest: float = Field(default=0.128, ge=0.032, le=2)
-    """Shorter sounds are no speech: a click, a cough. A spoken “no” has about 0.2 s of it."""
-    misfire: float = Field(default=0.2, ge=0.032, le=2)
-    """A sound too short to be speech is forgotten after this much quiet."""
-    eager: float = Field(default=0.064, ge=0)
-    """After this much quiet an answer begins behind a closed gate; 0 never begins early."""
-    stop: float = Field(default=0.5, ge=0.064, le=10)
-    """After this much quiet it is our turn, unless the judge knows better."""
-    finished: float = Field(default=0.2, ge=0.064, le=10)
-    """The same after a finished sentence. 0.2 is the gap between people (Stivers et al. 2009,
-    doi:10.1073/pnas.0903616106)."""
-    unfinished: float = Field(default=1.5, ge=0.064, le=30)
-    """The same after an unfinished one, and the longest wait for the judge."""
-    preroll: float = Field(default=0.2, ge=0, le=2)
-    """Kept from before the trigger, or first consonants are lost."""
-    longest: float = Field(default=30.0, gt=1, le=300)
-    """A turn ends here even without quiet: a fan or a radio never pauses."""
-
-
-class Interruption(BaseModel):
-    """What speech does while we speak. Durations in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mode: Literal["evidence", "any", "never"] = "evidence"
-    """“evidence” pauses at once, then stops or goes on; “any” stops at the first sound."""
-    after: float = Field(default=0.5, ge=0)
-    """This much speech is an interruption, whatever its words are."""
-    guard: bool = True
-    """Whether our own voice is taken out of what the microphone hears, where the loudspeaker can
-    say what it plays. A browser does this itself."""
-
-
-class Wake(BaseModel):
-    """When the conversation sleeps, and what wakes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    phrase: str = ""
-    """Such as “hey computer”, of four syllables or more; empty never sleeps."""
-    after: float = Field(default=30.0, gt=0)
-    """Seconds of quiet after which it sleeps again."""
-
-
-class Timeouts(BaseModel):
-    """How long one step of an engine may take before the turn goes on without it. Seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    vad: float = Field(default=1.0, gt=0)
-    stt: float = Field(default=15.0, gt=0)
-    judge: float = Field(default=0.5, gt=0)
-    llm: float = Field(default=20.0, gt=0)
-    """To the first token, and between two of them."""
-    tts: float = Field(default=10.0, gt=0)
-
-
 class Settings(BaseSettings):
     """How this assistant hears, thinks and speaks. A snapshot: it never changes."""
 
@@ -117,6 +60,8 @@ class Settings(BaseSettings):
     stt: str = "auto"
     llm: str = "auto"
     tts: str = "auto"
+    router: str = "auto"
+    """Who decides whether to talk, search or act: auto, examples, llm, embeddings, off."""
     judge: str = "auto"
     """Who says whether a sentence is finished: auto, smart-turn, text, silence."""
     device: str = "auto"
@@ -128,8 +73,6 @@ class Settings(BaseSettings):
         "plain sentences, without lists, symbols or Markdown."
     )
     """The system prompt."""
-    memory: int = Field(default=2000, ge=100)
-    """How many tokens of the conversation the language model is shown."""
     eager_starts: int = Field(default=3, ge=0)
     """At most this many early starts in one turn."""
     partials: float = Field(default=0.5, ge=0)
@@ -137,6 +80,8 @@ class Settings(BaseSettings):
     hear: Endpointing = Endpointing()
     interrupt: Interruption = Interruption()
     wake: Wake = Wake()
+    tools: Tools = Tools()
+    memory: Memory = Memory()
     timeouts: Timeouts = Timeouts()
     options: dict[str, dict[str, Any]] = {}
     """More for an engine, by its name: `[options.ollama]` with `host = "http://…"`."""
