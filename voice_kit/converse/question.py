@@ -15,7 +15,7 @@ from voice_kit.types import Message
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Question:
     """What was said, and what may be asked of the loop about it: a `Thought`."""
 
@@ -24,6 +24,8 @@ class Question:
     desk: Desk
     certain: asyncio.Event
     tell: Callable[..., None]
+    by: str = ""
+    """Who answers; empty for the language model."""
 
     def prompt(self) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question."""
@@ -35,7 +37,8 @@ class Question:
     ) -> AsyncGenerator[Any, None]:
         """What the language model says to this."""
         engine: Any = self.desk.engines.llm.current
-        asked = (messages, tools) if tools and hasattr(engine, "calls_tools") else (messages,)
+        can = getattr(engine, "calls_tools", False)
+        asked = (messages, tools) if tools and can else (messages,)
         return stream("llm", engine, lambda: engine.reply(*asked), self.settings.timeouts.llm)
 
     async def run(self, engine: object, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:

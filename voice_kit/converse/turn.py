@@ -202,7 +202,7 @@ class Turn:
                 async for token in tokens:
                     if first:
                         first = False
-                        self.tell(FirstToken, self.desk.now() - began, engine.name)
+                        self.tell(FirstToken, self.desk.now() - began, question.by or engine.name)
                     for sentence in cut.feed(token):
                         yield sentence
         except Exception as error:

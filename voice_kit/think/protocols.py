@@ -31,6 +31,9 @@ class LanguageModel(Protocol):
 class Thought(Protocol):
     """A question under way: what was said, and what may be asked of the loop about it."""
 
+    by: str
+    """Who answers: set before the first token; empty for the language model."""
+
     @property
     def words(self) -> str:
         """What was said, or typed."""

@@ -1,0 +1,315 @@
+"""The brain that talks, searches or acts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from scenes import Scene
+
+from voice_kit.converse.line import Line
+from voice_kit.settings import Settings
+from voice_kit.think.brain import NO, YES, Acting
+from voice_kit.think.tools import Result, Tools, tool
+from voice_kit.types import (
+    Abandoned,
+    FirstToken,
+    GateOpened,
+    Message,
+    Route,
+    Routed,
+    ToolCall,
+    ToolUsed,
+)
+from voice_kit.workshop.fakes import Script, ScriptedModel, scripted
+
+
+@dataclass
+class Signposts:
+    """Routes by a table."""
+
+    table: dict
+    name = "signposts"
+    stops = "steps"
+    direct = True
+
+    def route(self, words):
+        if words not in self.table:
+            return Route("chat", 0.9, "no signpost")
+        kind, sure = self.table[words]
+        return Route(kind, sure, "a signpost")
+
+
+class OneSkill:
+    def __init__(self, words, call):
+        self.words, self.call = words, call
+
+    def find(self, words):
+        return self.call if words == self.words else None
+
+
+@dataclass
+class ModelWithTools(ScriptedModel):
+    """Calls the tools that the book says, then answers with what came of them."""
+
+    calls_tools = True
+    calls: Sequence[ToolCall] = ()
+    given: list = field(default_factory=list)
+
+    async def reply(self, messages, tools=()):
+        self.prompts.append(list(messages))
+        self.given.append([each.name for each in tools])
+        if messages[-1].role == "user" and tools:
+            yield "Let me see. "
+            for call in self.calls:
+                yield call
+            return
+        yield f"It is {messages[-1].content}."
+
+
+def acting(script, brain, llm=None, answers=None):
+    engines = scripted(script, answers)
+    engines = replace(engines, brain=Line("brain", brain))
+    return replace(engines, llm=Line("llm", llm)) if llm else engines
+
+
+def notebook(asks=None):
+    kept = ["milk", "eggs"]
+
+    @tool(asks=asks)
+    def delete_note(number: int = 1) -> str:
+        """Delete the last notes."""
+        del kept[-number:]
+        return f"Deleted. {len(kept)} left."
+
+    return kept, delete_note
+
+
+CALL = ToolCall("delete_note", {"number": 1})
+ROUTES = {"delete it": ("skill", 0.9)}
+
+
+def test_a_skill_answers_without_the_model_and_says_so():
+    kept, delete = notebook()
+    script = Script()
+    brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete]))
+    scene = Scene(script, ("delete it", 1.0), 3.0, engines=acting(script, brain))
+    assert kept == ["milk"]
+    assert scene.memory == [("user", "delete it"), ("assistant", "Deleted. 1 left.")]
+    assert not scene.engines.llm.current.prompts
+    used = scene.one(ToolUsed)
+    assert (used.call, used.worked) == (CALL, True)
+    assert used.at >= scene.one(GateOpened).at
+    assert scene.one(FirstToken).engine == "skill:delete_note"
+    assert scene.one(Routed).route == Route("skill", 0.9, "a signpost")
+
+
+def test_an_uncertain_route_never_acts():
+    kept, delete = notebook()
+    script = Script()
+    brain = Acting(
+        Signposts({"delete it": ("skill", 0.59)}), OneSkill("delete it", CALL), Tools([delete])
+    )
+    scene = Scene(script, ("delete it", 1.0), 3.0, engines=acting(script, brain))
+    assert kept == ["milk", "eggs"]
+    assert scene.memory[-1] == ("assistant", "You said delete it.")
+
+
+def test_a_start_that_was_dropped_did_nothing():
+    kept, delete = notebook()
+    script = Script()
+    brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete]))
+    scene = Scene(script, ("delete it", 1.0), 0.2, ("not", 0.5), 3.0, engines=acting(script, brain))
+    assert scene.all(Abandoned)
+    assert kept == ["milk", "eggs"]
+    assert not scene.all(ToolUsed)
+
+
+@pytest.mark.parametrize(
+    "answer, left, said",
+    [
+        ("yes please", ["milk"], "Deleted. 1 left."),
+        ("no thanks", ["milk", "eggs"], "All right, I will not."),
+        ("what is milk", ["milk", "eggs"], "You said what is milk."),
+    ],
+)
+def test_what_cannot_be_undone_is_done_only_after_yes(answer, left, said):
+    kept, delete = notebook(asks=lambda number: f"Shall I delete the last {number}?")
+    script = Script()
+    brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete]))
+    scene = Scene(
+        script, ("delete it", 1.0), 4.0, (answer, 1.0), 4.0, engines=acting(script, brain)
+    )
+    assert [text for role, text in scene.memory if role == "assistant"] == [
+        "Shall I delete the last 1?",
+        said,
+    ]
+    assert kept == left
+
+
+def test_a_late_yes_agrees_to_nothing():
+    kept, delete = notebook(asks=lambda number: "Shall I?")
+    script = Script()
+    brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete]))
+    scene = Scene(
+        script,
+        *(("delete it", 1.0), 4.0, ("hello", 1.0), 4.0, ("yes", 1.0), 4.0),
+        engines=acting(script, brain),
+    )
+    assert kept == ["milk", "eggs"]
+    assert scene.memory[-1] == ("assistant", "You said yes.")
+
+
+def test_a_question_that_was_never_heard_cannot_be_agreed_to():
+    kept, delete = notebook(asks=lambda number: "Shall I?")
+    script = Script()
+    brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete]))
+    scene = Scene(
+        script,
+        *(("delete it", 1.0), 0.2, ("not", 0.5), 4.0, ("yes", 1.0), 4.0),
+        engines=acting(script, brain),
+    )
+    assert scene.all(Abandoned)
+    assert kept == ["milk", "eggs"]
+
+
+def test_a_model_uses_tools_and_answers_with_what_came_of_them():
+    kept, delete = notebook()
+    script = Script()
+    model = ModelWithTools({}, calls=[CALL])
+    scene = Scene(
+        script, ("tidy", 1.0), 4.0, engines=acting(script, Acting(tools=Tools([delete])), model)
+    )
+    assert kept == ["milk"]
+    assert scene.memory[-1] == ("assistant", "Let me see. It is Deleted. 1 left..")
+    last = model.prompts[-1]
+    assert last[-2:] == [
+        Message("assistant", "Let me see. ", calls=(CALL,)),
+        Message("tool", "Deleted. 1 left.", result_of=CALL),
+    ]
+
+
+@pytest.mark.parametrize(
+    "call, why",
+    [
+        (ToolCall("launch", {}), "no tool “launch”"),
+        (ToolCall("delete_note", {"number": "all of them"}), "number"),
+        (ToolCall("delete_note", {"number": 1, "path": "../.."}), "path"),
+    ],
+)
+def test_a_model_that_calls_nonsense_is_told_and_nothing_is_done(call, why):
+    kept, delete = notebook()
+    script = Script()
+    model = ModelWithTools({}, calls=[call])
+    scene = Scene(
+        script, ("tidy", 1.0), 4.0, engines=acting(script, Acting(tools=Tools([delete])), model)
+    )
+    assert kept == ["milk", "eggs"]
+    assert not scene.one(ToolUsed).worked
+    assert why in scene.one(ToolUsed).result
+    assert why in model.prompts[-1][-1].content
+
+
+def test_a_model_that_calls_tools_for_ever_has_to_answer():
+    class Insatiable(ModelWithTools):
+        async def reply(self, messages, tools=()):
+            self.given.append(len(tools))
+            if tools:
+                yield CALL
+            else:
+                yield "Enough."
+
+    _, delete = notebook()
+    script = Script()
+    model = Insatiable({})
+    scene = Scene(
+        script, ("tidy", 1.0), 4.0, engines=acting(script, Acting(tools=Tools([delete])), model)
+    )
+    assert model.given[-1] == 0
+    assert scene.memory[-1] == ("assistant", "Enough.")
+    assert len(scene.all(ToolUsed)) == len(model.given) - 1
+
+
+def test_a_model_asks_before_it_does_what_cannot_be_undone():
+    kept, delete = notebook(asks=lambda number: "Shall I?")
+    script = Script()
+    model = ModelWithTools({}, calls=[CALL])
+    scene = Scene(
+        script,
+        *(("tidy", 1.0), 4.0, ("yes", 1.0), 4.0),
+        engines=acting(script, Acting(tools=Tools([delete])), model),
+    )
+    assert [text for role, text in scene.memory if role == "assistant"] == [
+        "Let me see. Shall I?",
+        "Deleted. 1 left.",
+    ]
+    assert kept == ["milk"]
+
+
+def test_a_question_of_today_goes_to_the_search_if_there_is_one():
+    async def search(thought):
+        thought.by = "search"
+        yield "Rain."
+
+    script = Script()
+    routes = Signposts({"weather": ("search", 0.9)})
+    scene = Scene(
+        script, ("weather", 1.0), 4.0, engines=acting(script, Acting(routes, search=search))
+    )
+    assert scene.memory[-1] == ("assistant", "Rain.")
+    plain = Scene(script, ("weather", 1.0), 4.0, engines=acting(script, Acting(routes)))
+    assert plain.memory[-1] == ("assistant", "You said weather.")
+
+
+def test_a_router_that_fails_means_talking():
+    class Broken:
+        name = "broken"
+        stops = "steps"
+
+        def route(self, words):
+            raise RuntimeError(words)
+
+    script = Script()
+    scene = Scene(script, ("secret words", 1.0), 4.0, engines=acting(script, Acting(Broken())))
+    assert scene.memory[-1] == ("assistant", "You said secret words.")
+    route = scene.one(Routed).route
+    assert (route.kind, route.confidence) == ("chat", 0.0)
+    assert "secret words" not in route.reason
+
+
+def test_a_tool_that_is_off_is_neither_offered_nor_used():
+    @tool(off=True)
+    def open_app(name: str) -> Result:
+        """Open an application."""
+        return Result("Opened.")
+
+    script = Script()
+    model = ModelWithTools({}, calls=[ToolCall("open_app", {"name": "sh"})])
+    off = Tools([open_app])
+    scene = Scene(script, ("open", 1.0), 4.0, engines=acting(script, Acting(tools=off), model))
+    assert model.given == [[]]
+    assert not scene.all(ToolUsed)
+    assert [each.name for each in Tools([open_app], allow=["open_app"])] == ["open_app"]
+
+
+@pytest.mark.parametrize(
+    "words", ["yes", "Yes.", "yes please", "okay, go ahead", "Sure, do it!", "ja bitte"]
+)
+def test_agreement(words):
+    assert YES.fullmatch(words) and not NO.fullmatch(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["no", "No, thanks.", "never mind", "don't", "yes but not now", "it", "yesterday"]
+)
+def test_no_agreement(words):
+    assert not YES.fullmatch(words)
+
+
+def test_settings_say_how_sure_is_sure():
+    kept, delete = notebook()
+    script = Script()
+    brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete]))
+    careful = Settings().changed({"tools.sure": 0.95})
+    scene = Scene(script, ("delete it", 1.0), 3.0, engines=acting(script, brain), settings=careful)
+    assert kept == ["milk", "eggs"]
+    assert not scene.all(ToolUsed)

@@ -1,0 +1,157 @@
+"""A brain that decides which way to answer: by talking, by searching, or by doing something."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from voice_kit.errors import VoiceKitError
+from voice_kit.think.acting import Router
+from voice_kit.think.protocols import Thought
+from voice_kit.think.tools import LONGEST, Result, ToolError, Tools
+from voice_kit.types import Message, Route, Routed, ToolCall
+
+ROUNDS = 4
+"""How often a model may ask for tools before it has to answer."""
+TALK = Route("chat", 0.0, "nobody to ask which way")
+
+YES = re.compile(
+    r"\W*(?:yes|yeah|yep|sure|ok|okay|certainly|correct|go ahead|do it|do so|oui|ja|sì|sí)"
+    r"(?:\W+(?:yes|please|sure|do|do it|go ahead|thanks|bitte))*\W*",
+    re.IGNORECASE,
+)
+NO = re.compile(
+    r"\W*(?:no|nope|don't|do not|never mind|leave it|cancel|stop|non|nein)"
+    r"(?:\W+(?:no|thanks|thank you|please|it|don't|stop))*\W*",
+    re.IGNORECASE,
+)
+
+
+class Skills(Protocol):
+    """What can be done without a model."""
+
+    def find(self, words: str) -> ToolCall | None:
+        """What these words ask to be done; None when they are not understood as a whole."""
+
+
+class NoSkills:
+    """Nothing can be done."""
+
+    def find(self, words: str) -> ToolCall | None:
+        """Nothing."""
+        return None
+
+
+class Acting:
+    """Talks, searches or acts. It belongs to one conversation.
+
+    What a tool does happens only once the turn is certain; one that asks first is done when the
+    next thing said is “yes”. Below `tools.sure` of confidence it talks, and never acts.
+    """
+
+    name = "brain"
+
+    def __init__(
+        self,
+        router: Router | None = None,
+        skills: Skills | None = None,
+        tools: Tools | None = None,
+        search: Callable[[Thought], AsyncGenerator[str, None]] | None = None,
+    ) -> None:
+        """`search` answers a question of today; without it such questions are talked about."""
+        self._router = router
+        self._skills = skills or NoSkills()
+        self._tools = tools or Tools()
+        self._search = search
+        self._asked: tuple[Thought, ToolCall] | None = None
+        self._last: list[Thought] = []  # that were certain, and the one under way
+
+    async def answer(self, thought: Thought) -> AsyncGenerator[str, None]:
+        """The answer, token by token."""
+        async with aclosing(self._way(thought, await self._route(thought))) as tokens:
+            async for token in tokens:
+                yield token
+
+    def _pending(self, thought: Thought) -> ToolCall | None:
+        """What the answer before this one asked about."""
+        before = [each for each in self._last if each.certain.is_set()][-1:]
+        self._last = [*before, thought]
+        asked = self._asked
+        return asked[1] if asked is not None and before == [asked[0]] else None
+
+    async def _route(self, thought: Thought) -> Route:
+        router, loop = self._router, asyncio.get_running_loop()
+        if router is None:
+            return TALK
+        began = loop.time()
+        try:
+            route = await thought.run(router, lambda: router.route(thought.words), 2.0)
+        except VoiceKitError as error:
+            route = Route("chat", 0.0, str(error))
+        thought.tell(Routed, route, loop.time() - began, router.name)
+        return route
+
+    def _way(self, thought: Thought, route: Route) -> AsyncGenerator[str, None]:
+        asked = self._pending(thought)
+        if asked is not None and YES.fullmatch(thought.words):
+            return self._act(thought, asked, agreed=True)
+        if asked is not None and NO.fullmatch(thought.words):
+            return self._leave(thought, asked)
+        if route.confidence >= thought.settings.tools.sure:
+            call = self._skills.find(thought.words) if route.kind == "skill" else None
+            if call is not None:
+                return self._act(thought, call)
+            if route.kind == "search" and self._search is not None:
+                return self._search(thought)
+        return self._talk(thought)
+
+    async def _act(
+        self, thought: Thought, call: ToolCall, *, agreed: bool = False
+    ) -> AsyncGenerator[str, None]:
+        thought.by = f"skill:{call.tool}"
+        question = "" if agreed else self._question(thought, call)
+        yield question or (await self._use(thought, call)).said
+
+    async def _leave(self, thought: Thought, call: ToolCall) -> AsyncGenerator[str, None]:
+        thought.by = f"skill:{call.tool}"
+        yield "All right, I will not."
+
+    async def _talk(self, thought: Thought) -> AsyncGenerator[str, None]:
+        messages: list[Message] = thought.prompt()
+        for round_ in range(ROUNDS + 1):
+            tools: Sequence[Any] = list(self._tools) if round_ < ROUNDS else ()
+            calls, said = list[ToolCall](), ""
+            async with aclosing(thought.model(messages, tools)) as tokens:
+                async for token in tokens:
+                    if isinstance(token, ToolCall):
+                        calls.append(token)
+                    else:
+                        said += token
+                        yield token
+            if not calls:
+                return
+            messages.append(Message("assistant", said, calls=tuple(calls)))
+            for call in calls:
+                if question := self._question(thought, call):
+                    yield question
+                    return
+                result = await self._use(thought, call)
+                told = result.said if result.data is None else str(result.data)
+                messages.append(Message("tool", told[:LONGEST], result_of=call))
+
+    def _question(self, thought: Thought, call: ToolCall) -> str:
+        """What is to be answered with “yes” first; empty when it can be done at once."""
+        try:
+            tool, arguments = self._tools.prepared(call)
+        except ToolError:
+            return ""  # using it tells why not
+        if tool.asks is None:
+            return ""
+        self._asked = thought, call
+        return tool.asks(**arguments)
+
+    async def _use(self, thought: Thought, call: ToolCall) -> Result:
+        return await self._tools.use(thought, call, asyncio.get_running_loop().time)
