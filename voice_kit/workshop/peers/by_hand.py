@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 import numpy as np
 from numpy.typing import NDArray
 
+from voice_kit.hear.protocols import VoiceDetector
 from voice_kit.workshop.peers.network import Network
 from voice_kit.workshop.peers.stage import (
     ABOVE,
@@ -35,26 +36,30 @@ class Loop:
         self._reply: asyncio.Task[None] | None = None
         self._gate = asyncio.Event()
         self._sounding = False
+        self._heard = self._ended = 0.0
 
-    async def _answer(self, gate: asyncio.Event, spoken: float) -> None:
+    async def _answer(self, gate: asyncio.Event, begun: float, spoken: float) -> None:
         job, record = self._job, self._record
         try:
-            await asyncio.sleep(job.stt)
+            await record.work(job.stt)
             if not job.said(record.now(), spoken + 1):
                 return
             record.add("began")
-            await asyncio.sleep(job.llm)
-            await asyncio.sleep(job.tts)
+            await record.work(job.llm)
+            await record.work(job.tts)
             await gate.wait()
-            record.add("sounded")
+            begun += job.stt + job.llm + job.tts
+            record.add("sounded", due=max(self._ended, begun))
             self._sounding = True
-            await asyncio.sleep(2 * job.answer + GAP)
+            await record.work(GAP)
+            await record.work(job.tts)
+            await asyncio.sleep(2 * job.answer - job.tts)
         finally:
             self._sounding = False
 
     def _begin(self, spoken: float) -> None:
         self._gate = asyncio.Event()
-        self._reply = asyncio.ensure_future(self._answer(self._gate, spoken))
+        self._reply = asyncio.ensure_future(self._answer(self._gate, self._heard, spoken))
 
     def _cancel(self) -> None:
         if self._reply is not None and not self._reply.done():
@@ -64,7 +69,7 @@ class Loop:
             self._reply.cancel()
         self._reply = None
 
-    async def run(self, sound: NDArray[np.float32], network: Network) -> None:
+    async def run(self, sound: NDArray[np.float32], network: VoiceDetector) -> None:
         """Hear it all, and answer."""
         job, record = self._job, self._record
         seconds = FRAME / RATE
@@ -73,6 +78,7 @@ class Loop:
         state = network.start()
         loud = quiet = 0
         async for frame in frames(sound, record, FRAME):
+            self._heard += seconds
             (chance,), (state,) = network.detect(frame[np.newaxis], [state])
             if chance >= ABOVE:
                 if loud == 0 or quiet >= early:
@@ -83,6 +89,7 @@ class Loop:
                 if quiet == early:
                     self._begin((loud + quiet) * seconds)
                 if quiet == end:
+                    self._ended = self._heard
                     record.add("decided")
                     self._gate.set()
                     loud = 0

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.line import Engines, Line
 from voice_kit.engines import make
+from voice_kit.hear.batch import Batch
+from voice_kit.hear.judge_silence import Silence
+from voice_kit.hear.protocols import TurnJudge, VoiceDetector
 from voice_kit.settings import Settings
 from voice_kit.types import (
     RATE,
+    Abandoned,
     Audio,
     Event,
     FrameHeard,
@@ -29,6 +34,7 @@ from voice_kit.types import (
     Stops,
     Transcript,
     TurnEnded,
+    TurnStarted,
 )
 from voice_kit.workshop.peers import stage
 from voice_kit.workshop.peers.network import Network
@@ -37,7 +43,7 @@ OUT = 24_000
 """Samples per second of the answer: the loudspeaker's own, as for the peers."""
 SETTINGS = {
     "plain": "hear.eager=0, hear.stop={stop}",
-    "early": "hear.eager={eager}, hear.stop={stop}, judge=silence",
+    "early": "hear.eager={eager}, hear.stop={stop}, judge=silence, transcribes ahead",
     "text judge": "hear.eager={eager}, hear.finished={stop}, judge=text",
     "smart turn": "hear.eager={eager}, hear.finished={stop}, judge=smart-turn",
 }
@@ -54,7 +60,7 @@ class Words:
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """The words in `audio`, by the clock."""
-        await asyncio.sleep(self.job.stt)
+        await self.record.work(self.job.stt)
         return Transcript(self.job.said(self.record.now(), audio.seconds + self.job.stt + 0.3))
 
 
@@ -70,11 +76,11 @@ class Answers:
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
         """The first sentence word by word, and the second a moment later."""
         self.record.add("began")
-        await asyncio.sleep(self.job.llm)
+        await self.record.work(self.job.llm)
         first, second = stage.ANSWER
         for index, word in enumerate(first.split(" ")):
             yield f" {word}" if index else word
-        await asyncio.sleep(stage.GAP)
+        await self.record.work(stage.GAP)
         yield second
 
 
@@ -83,18 +89,19 @@ class Hum:
     """Hums every sentence."""
 
     job: stage.Job
+    record: stage.Record
     name: str = "stub"
     stops: Stops = "async"
 
     async def speak(self, text: str) -> AsyncIterator[Speech]:
         """A hum."""
-        await asyncio.sleep(self.job.tts)
+        await self.record.work(self.job.tts)
         samples = np.full(round(self.job.answer * OUT), 0.1, np.float32)
         yield Speech(text, Audio(samples, OUT))
 
 
-def prepare(job: stage.Job) -> stage.Conversation:
-    """A conversation with the peers' network, or with our own detector where the load counts."""
+def settings_of(job: stage.Job) -> Settings:
+    """How a conversation is set for this job."""
     changes: dict[str, Any] = {
         "hear.eager": 0.0 if job.way == "plain" else job.eager,
         "hear.stop": job.stop,
@@ -103,50 +110,69 @@ def prepare(job: stage.Job) -> stage.Conversation:
         "hear.stop_below": stage.ABOVE,
         "judge": job.judge.partition(":")[0],
     }
-    settings = Settings().changed(changes)
+    return Settings().changed(changes)
+
+
+async def talk(
+    job: stage.Job,
+    sound: NDArray[np.float32],
+    record: stage.Record,
+    detector: VoiceDetector,
+    judge: TurnJudge | None = None,
+) -> None:
+    """One conversation, until the sound ends."""
+    engines = Engines(
+        Line("vad", detector),
+        Line("stt", Words(job, record)),
+        Line("llm", Answers(job, record)),
+        Line("tts", Hum(job, record)),
+        Line("judge", judge or Silence()),
+    )
+    heard = handled = ended = 0.0
+    begun: dict[int, float] = {}
+
+    def watch(event: Event) -> None:
+        nonlocal heard, handled, ended
+        match event:
+            case FrameHeard():
+                heard, handled = event.at, record.now()
+            case TurnStarted():
+                begun[event.turn] = heard + job.stt + job.llm + job.tts
+            case TurnEnded():
+                ended = heard
+                record.add("decided", handled)
+            case PlaybackStarted():
+                record.add("sounded", due=max(ended, begun[event.turn]))
+            case PlaybackPaused():
+                record.add("interrupted", handled)
+                record.add("silent")
+            case Interrupted():
+                record.add("interrupted for good", handled)
+                record.add("stopped")
+            case Abandoned():
+                record.add("abandoned")
+
+    speaker, microphone = SilentSpeaker(), FileMicrophone(Audio(sound, RATE))
+    async with Conversation(engines, speaker, settings_of(job), observers=[watch]) as talk:
+        if job.way != "plain":
+            Ahead.of(talk)
+        record.opened = asyncio.get_running_loop().time()
+        await talk.listen(microphone)
+        talk.hush()
+
+
+def prepare(job: stage.Job) -> stage.Conversation:
+    """A conversation with the peers' network, or with our own detector where the load counts."""
     own = job.measure == "load"
-    detector = make("vad", "silero", settings) if own else Network(job.network)
-    judge = make("judge", job.judge, settings)
+    detector = Batch(make("vad", "silero", Settings())) if own else Network(job.network)
+    judge = make("judge", job.judge, settings_of(job))
 
     def converse(
         job: stage.Job, sound: NDArray[np.float32], record: stage.Record
     ) -> Awaitable[None]:
-        engines = Engines(
-            Line("vad", detector),
-            Line("stt", Words(job, record)),
-            Line("llm", Answers(job, record)),
-            Line("tts", Hum(job)),
-            Line("judge", judge),
-        )
-        return _talk(engines, settings, sound, record)
+        return talk(job, sound, record, detector, judge)
 
     return converse
-
-
-async def _talk(
-    engines: Engines, settings: Settings, sound: NDArray[np.float32], record: stage.Record
-) -> None:
-    heard = 0.0
-
-    def watch(event: Event) -> None:
-        nonlocal heard
-        if isinstance(event, FrameHeard):
-            heard = record.now()
-        elif isinstance(event, TurnEnded):
-            record.add("decided", heard)
-        elif isinstance(event, PlaybackStarted):
-            record.add("sounded")
-        elif isinstance(event, PlaybackPaused):
-            record.add("interrupted", heard)
-            record.add("silent")
-        elif isinstance(event, Interrupted):
-            record.add("stopped")
-
-    microphone = FileMicrophone(Audio(sound, RATE))
-    async with Conversation(engines, SilentSpeaker(), settings, observers=[watch]) as talk:
-        record.opened = asyncio.get_running_loop().time()
-        await talk.listen(microphone)
-        talk.hush()
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ import asyncio
 import logging
 import time
 
-import livekit_engines as engines
-import stage
 from livekit import rtc
 from livekit.agents import (
     Agent,
@@ -22,6 +20,9 @@ from livekit.agents import (
 )
 from livekit.agents.voice import io
 from livekit.plugins import silero
+
+from voice_kit.workshop.peers import livekit_engines as engines
+from voice_kit.workshop.peers import stage
 
 OUT = engines.OUT
 SENT = stage.RATE // 50
@@ -173,7 +174,7 @@ async def talk(job, sound, record, detector):
     early = job.way == "early"
     heard = Watched(detector, record, not early)
     hum = tts.StreamAdapter(
-        tts=engines.Hum(job),
+        tts=engines.Hum(job, record),
         sentence_tokenizer=tokenize.blingfire.SentenceTokenizer(
             min_sentence_len=1, stream_context_len=1, retain_format=True
         ),

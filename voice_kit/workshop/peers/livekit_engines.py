@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import stage
 from livekit import rtc
 from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, llm, stt, tts
+
+from voice_kit.workshop.peers import stage
 
 OUT = 24_000
 
@@ -22,7 +21,7 @@ class Words(stt.STT):
         self._job, self._record = job, record
 
     async def _recognize_impl(self, buffer, *, language=NOT_GIVEN, conn_options=None):
-        await asyncio.sleep(self._job.stt)
+        await self._record.work(self._job.stt)
         seconds = rtc.combine_audio_frames(buffer).duration + self._job.stt + self._job.stop
         text = self._job.said(self._record.now(), seconds)
         return stt.SpeechEvent(
@@ -48,11 +47,11 @@ class Answer(llm.LLMStream):
     async def _run(self):
         job, record = self._llm.job, self._llm.record
         record.add("began")
-        await asyncio.sleep(job.llm)
+        await record.work(job.llm)
         first, second = stage.ANSWER
         for index, word in enumerate(first.split(" ")):
             self._say(f" {word}" if index else word)
-        await asyncio.sleep(stage.GAP)
+        await record.work(stage.GAP)
         self._say(second)
 
     def _say(self, text):
@@ -63,11 +62,11 @@ class Answer(llm.LLMStream):
 class Hum(tts.TTS):
     """Hums every sentence."""
 
-    def __init__(self, job):
+    def __init__(self, job, record):
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=False), sample_rate=OUT, num_channels=1
         )
-        self.job = job
+        self.job, self.record = job, record
 
     def synthesize(self, text, *, conn_options=DEFAULT_API_CONNECT_OPTIONS):
         return Humming(tts=self, input_text=text, conn_options=conn_options)
@@ -77,7 +76,7 @@ class Humming(tts.ChunkedStream):
     """One sentence."""
 
     async def _run(self, output_emitter):
-        await asyncio.sleep(self._tts.job.tts)
+        await self._tts.record.work(self._tts.job.tts)
         output_emitter.initialize(
             request_id="hum",
             sample_rate=OUT,

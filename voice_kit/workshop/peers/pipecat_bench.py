@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-import pipecat_engines as engines
-import stage
 from loguru import logger
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroVADAnalyzer
@@ -36,6 +34,9 @@ from pipecat.turns.user_stop import (
 )
 from pipecat.turns.user_turn_strategies import EagerUserTurnStrategies, UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
+
+from voice_kit.workshop.peers import pipecat_engines as engines
+from voice_kit.workshop.peers import stage
 
 OUT = engines.OUT
 SENT = stage.RATE // 50
@@ -149,7 +150,7 @@ async def talk(job, sound, record):
             stt,
             pair.user(),
             engines.Answers(job, record),
-            engines.Hum(job),
+            engines.Hum(job, record),
             Loudspeaker(record),
             pair.assistant(),
         ]

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import fields
 
 import numpy as np
-import stage
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
     LLMContextFrame,
@@ -28,6 +27,8 @@ from pipecat.services.stt_service import SegmentedSTTService, STTService
 from pipecat.services.tts_service import TTSService
 from pipecat.turns.eager_end_of_turn_mixin import EagerEndOfTurnSTTServiceMixin
 from pipecat.utils.time import time_now_iso8601
+
+from voice_kit.workshop.peers import stage
 
 OUT = 24_000
 
@@ -48,7 +49,7 @@ class Segments(SegmentedSTTService):
         return False
 
     async def run_stt(self, audio) -> AsyncGenerator:
-        await asyncio.sleep(self._job.stt)
+        await self._record.work(self._job.stt)
         seconds = len(audio) / 2 / stage.RATE + self._job.stt
         text = self._job.said(self._record.now(), seconds)
         if text:
@@ -109,7 +110,7 @@ class Predicting(EagerEndOfTurnSTTServiceMixin, STTService):
         return self._job.said(now, now - self._began + 0.3)
 
     async def _predict(self):
-        await asyncio.sleep(self._job.stt)
+        await self._record.work(self._job.stt)
         if text := self._text():
             await self._push_eager_end_of_turn(text, user_id="")
         self._writing = None
@@ -140,11 +141,11 @@ class Answers(LLMService):
         self._record.add("began")
         try:
             await self.push_frame(LLMFullResponseStartFrame())
-            await asyncio.sleep(self._job.llm)
+            await self._record.work(self._job.llm)
             first, second = stage.ANSWER
             for index, word in enumerate(first.split(" ")):
                 await self.push_frame(LLMTextFrame(f" {word}" if index else word))
-            await asyncio.sleep(stage.GAP)
+            await self._record.work(stage.GAP)
             await self.push_frame(LLMTextFrame(second))
         finally:
             await self.push_frame(LLMFullResponseEndFrame())
@@ -153,15 +154,15 @@ class Answers(LLMService):
 class Hum(TTSService):
     """Hums every sentence."""
 
-    def __init__(self, job):
+    def __init__(self, job, record):
         super().__init__(
             push_start_frame=True,
             push_stop_frames=True,
             sample_rate=OUT,
             settings=TTSSettings(model=None, voice=None, language=None),
         )
-        self._job = job
+        self._job, self._record = job, record
 
     async def run_tts(self, text, context_id) -> AsyncGenerator:
-        await asyncio.sleep(self._job.tts)
+        await self._record.work(self._job.tts)
         yield TTSAudioRawFrame(stage.hum(self._job.answer, OUT), OUT, 1, context_id=context_id)

@@ -37,6 +37,7 @@ from voice_kit.workshop.peers.scenes import Scene, scene
 from voice_kit.workshop.peers.table import OURS, Row, figures, stop_rows, turn_rows
 
 HERE = Path(__file__).parent
+OWN = Path(sys.executable)
 
 
 def measure(
@@ -111,7 +112,8 @@ def listen(
     limit = len(heard.sound) / 16_000 + 90
     try:
         done = subprocess.run(
-            [str(python), str(HERE / f"{runner.script}.py"), str(file)],
+            [str(python), "-m", f"{__package__}.{runner.script}", str(file)],
+            env={**os.environ, "PYTHONPATH": _lent(folder)} if python != OWN else None,
             capture_output=True,
             text=True,
             timeout=limit,
@@ -127,6 +129,15 @@ def listen(
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise ValueError(f"it ended with {done.returncode}: {last}")
     return lines
+
+
+def _lent(folder: Path) -> str:
+    """A path on which a peer's Python finds this package, and nothing of what is beside it."""
+    package = folder / "lent" / "voice_kit"
+    package.mkdir(parents=True, exist_ok=True)
+    here = f"__path__ = [{str(HERE.parents[1])!r}]\n"
+    (package / "__init__.py").write_text(here, encoding="utf-8")
+    return str(package.parent)
 
 
 def network(environments: Path) -> Path:
@@ -183,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def say(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
 
-    pythons = {OURS: Path(sys.executable), "by hand": Path(sys.executable)}
+    pythons = {OURS: OWN, "by hand": OWN}
     for peer in PACKAGES:
         if not plan.only or peer in plan.only:
             try:

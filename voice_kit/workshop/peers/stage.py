@@ -82,14 +82,23 @@ class Record:
         """Seconds since the microphone opened."""
         return asyncio.get_running_loop().time() - self.opened
 
-    def add(self, event: str, at: float | None = None) -> None:
+    def add(self, event: str, at: float | None = None, **more: float) -> None:
         """Note an event, which happens now or happened `at`.
 
         decided: the detector says that the turn ended. began: the language model is asked.
         sounded: the first sound of an answer is handed to the output. interrupted: the detector
-        says that someone speaks. silent: the output is told to be silent.
+        says that someone speaks. silent: the output is told to be silent. worked: an engine did
+        so many `seconds` of work, or was stopped after them.
         """
-        self.lines.append({"event": event, "at": self.now() if at is None else at})
+        self.lines.append({"event": event, "at": self.now() if at is None else at, **more})
+
+    async def work(self, seconds: float) -> None:
+        """What a stub engine does: it waits, and what that would have cost is counted."""
+        began = self.now()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.add("worked", seconds=min(seconds, self.now() - began))
 
 
 async def frames(

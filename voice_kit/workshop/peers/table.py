@@ -25,6 +25,7 @@ def turn_rows(events: Sequence[Row], turns: Sequence[Asked], engines: float) -> 
         mine = [event for event in events if turn.start <= event["at"] < turn.until]
         sounded = _times(mine, "sounded")
         after = [at for at in sounded if at >= turn.end - SLACK]
+        due = [event["due"] for event in mine if event["at"] in after[:1] and "due" in event]
         decided = [at for at in _times(mine, "decided") if at >= turn.end - SLACK]
         early = any(at < turn.end - SLACK for at in sounded)
         good = not early and bool(after)
@@ -34,9 +35,12 @@ def turn_rows(events: Sequence[Row], turns: Sequence[Asked], engines: float) -> 
                 "early": early,
                 "silent": not sounded,
                 "in_vain": max(0, len(_times(mine, "began")) - len(sounded)),
+                "abandoned": len(_times(mine, "abandoned")),
+                "worked": sum(event["seconds"] for event in mine if event["event"] == "worked"),
                 "voice_to_voice": after[0] - turn.end if good else None,
                 "decided": decided[0] - turn.end if decided else None,
                 "added": after[0] - decided[0] - engines if good and decided else None,
+                "late": after[0] - due[0] if good and due else None,
             }
         )
     return rows
@@ -48,11 +52,14 @@ def stop_rows(events: Sequence[Row], turns: Sequence[Asked]) -> list[Row]:
     for turn in turns[1:]:
         mine = [event for event in events if turn.start <= event["at"] < turn.until]
         silent = _times(mine, "silent")
+        stopped, for_good = _times(mine, "stopped"), _times(mine, "interrupted for good")
         heard = [at for at in _times(mine, "interrupted") if silent and at <= silent[0]]
         rows.append(
             {
                 "onset_to_silence": silent[0] - turn.start if silent else None,
                 "decision_to_silence": silent[0] - heard[-1] if heard else None,
+                "onset_to_stopped": stopped[0] - turn.start if stopped else None,
+                "decision_to_stopped": stopped[0] - for_good[-1] if for_good else None,
             }
         )
     return rows

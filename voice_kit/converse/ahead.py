@@ -1,0 +1,138 @@
+"""Transcribes ahead of a pause: from the moment at which someone seems to stop speaking."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.converse.turn import may_be_undone
+from voice_kit.hear.protocols import Transcriber
+from voice_kit.types import FRAME, Audio, Event, FrameHeard, SpeechStarted, Stops, Transcript
+
+DOUBTFUL, SOFT = 0.98, 0.03
+"""A frame that is less likely to be speech than this, and softer than the loudest of the turn by
+so much, −30 dB, may be the first of a pause. Silero needs one or two more to call it one."""
+REST = 4
+"""Frames that may follow before the pause is certain. A word does not fit into them."""
+SPARE = 0.1
+"""A transcription that cannot be stopped may take so many seconds."""
+
+
+class Ahead:
+    """A transcriber in front of another, for one conversation, with what was begun in time.
+
+    `Ahead.of(talk)` lets a conversation have it. A pause takes at least `hear.eager` to be one;
+    meanwhile this works already on the sound before it. Whoever then asks for the words of
+    that sound, with nothing but quiet behind it, waits only for the rest; anyone else is
+    answered as without it. What was begun in vain is stopped. Only calls of the transcriber are
+    made sooner: no answer begins, or is heard, before it would be otherwise.
+    """
+
+    stops: Stops = "async"
+    in_loop_time = True
+
+    def __init__(self, engine: Transcriber, talk: Conversation) -> None:
+        self.name = engine.name
+        self.begun = 0
+        """How many transcriptions began ahead."""
+        self.used = 0
+        """How many of them were asked for."""
+        self._engine, self._talk = engine, talk
+        self._words: asyncio.Future[Transcript] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._sound = Audio.silence(0)
+        self._peak = self._took = 0.0
+        self._rest = self._begun_in_turn = 0
+        self._fading = True  # whether the frame before was soft
+
+    @classmethod
+    def of(cls, talk: Conversation) -> Ahead:
+        """Let `talk` transcribe ahead from now on."""
+        ahead = cls(talk.engines.stt.current, talk)
+        talk.engines.stt.current = ahead
+        talk.observers.append(ahead)
+        return ahead
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def __call__(self, event: Event) -> None:
+        """Take notice of what is heard."""
+        rules = self._talk.ears.rules
+        if isinstance(event, SpeechStarted):
+            self._peak, self._begun_in_turn, self._fading = 0.0, 0, True
+        elif isinstance(event, FrameHeard) and self._talk.ears.speaking:
+            self._peak = max(self._peak, event.level)
+            self._rest += 1
+            before, self._fading = self._fading, self._is_fading(event)
+            if not self._fading or self._rest > REST:
+                self._drop()
+            if self._fading and not before and self._talk.ears.spoken >= rules.shortest:
+                self._begin(self._talk.ears.sound())
+
+    async def transcribe(self, audio: Audio) -> Transcript:
+        """What is said in `audio`, of any rate."""
+        words = self._words
+        if words is None or not self._is_begun(audio):
+            return await self._now(audio)
+        self.used += 1
+        work, self._words, self._work = self._work, None, None
+        try:
+            return await words
+        finally:
+            if work:
+                work.cancel()
+
+    def _begin(self, sound: Audio) -> None:
+        engine, settings = self._engine, self._talk.settings
+        stoppable = hasattr(engine, "abort") or engine.stops == "async"
+        affordable = may_be_undone(engine) and (stoppable or 0 < self._took <= SPARE)
+        if settings.hear.eager and affordable and self._begun_in_turn < settings.eager_starts:
+            self.begun += 1
+            self._begun_in_turn += 1
+            self._sound, self._rest = sound, 0
+            self._words = asyncio.get_running_loop().create_future()
+            self._work = self._talk.begin(self._write(sound, self._words))
+
+    def _is_fading(self, frame: FrameHeard) -> bool:
+        soft = frame.probability < DOUBTFUL and frame.level < SOFT * self._peak
+        return soft or frame.probability < self._talk.ears.rules.stop_below
+
+    def _drop(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
+        self._words = self._work = None
+
+    def _is_begun(self, audio: Audio) -> bool:
+        """Whether `audio` is the sound that was begun, and a little quiet behind it."""
+        count = len(self._sound.samples)
+        return (
+            audio.rate == self._sound.rate
+            and 0 <= len(audio.samples) - count <= REST * FRAME
+            and np.array_equal(audio.samples[:count], self._sound.samples)
+        )
+
+    async def _write(self, sound: Audio, words: asyncio.Future[Transcript]) -> None:
+        try:
+            heard = await self._now(sound)
+        except Exception as error:
+            if not words.done():
+                words.set_exception(error)
+                words.exception()  # who asks hears of it; where nobody does, nothing was lost
+        else:
+            if not words.done():
+                words.set_result(heard)
+
+    async def _now(self, audio: Audio) -> Transcript:
+        engine, limit = self._engine, self._talk.settings.timeouts.stt
+        began = self._talk.now()
+        try:
+            heard = await call("stt", engine, lambda: engine.transcribe(audio), limit)
+        except StageFailedError as failure:
+            raise failure.cause from failure  # it is this one that failed, for who calls
+        self._took = self._talk.now() - began
+        return heard

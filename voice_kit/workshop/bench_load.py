@@ -1,0 +1,93 @@
+"""Many conversations in one fresh process: `python -m voice_kit.workshop.bench_load N`.
+
+Prints one line of JSON: what a conversation costs, and how late its answers are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from voice_kit.engines import make
+from voice_kit.errors import VoiceKitError
+from voice_kit.hear.batch import Batch
+from voice_kit.settings import Settings
+from voice_kit.types import RATE
+from voice_kit.workshop.bench_turns import EARLY, converse, rows_of, staggered
+from voice_kit.workshop.peers.scenes import Scene, scene
+from voice_kit.workshop.peers.stage import Record
+
+TURNS = 3
+"""Of each set, in every conversation."""
+SETTLE = 2.0
+"""Seconds until all have begun."""
+SCENES = 20
+"""Different ones; more conversations than this hear the same again, each at its own time."""
+
+
+def measure(conversations: int) -> dict[str, Any]:
+    """Milliseconds of CPU and megabytes a conversation, and when its answers came.
+
+    Blocks for as long as the sound lasts. Raises `VoiceKitError`.
+    """
+    command = [sys.executable, "-m", __name__, str(conversations)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise VoiceKitError(f"{conversations} conversations could not be held: {last}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def resident() -> float:
+    """Megabytes of this process in memory; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def _hold(conversations: int) -> dict[str, Any]:
+    detector = Batch(make("vad", "silero", Settings()))
+    scenes = [scene(EARLY.sets, TURNS, seed) for seed in range(min(SCENES, conversations))]
+    await _talks([scene(("short",), 1, 0) for _ in range(4)], detector)  # what all share is loaded
+    gc.collect()
+    empty, began = resident(), time.perf_counter()
+    heard = [scenes[number % len(scenes)] for number in range(conversations)]
+    talking = asyncio.ensure_future(_talks(heard, detector))
+    await asyncio.sleep(SETTLE)
+    cpu, since = time.process_time(), time.perf_counter()
+    shortest = min(len(each.sound) for each in heard) / RATE
+    await asyncio.sleep(began + shortest - 1 - since)
+    used, seconds, full = time.process_time() - cpu, time.perf_counter() - since, resident()
+    rows = await talking
+    return {
+        "conversations": conversations,
+        "cpu_ms": used / seconds / conversations * 1000,
+        "mb": (full - empty) / conversations,
+        "rows": rows,
+    }
+
+
+async def _talks(heard: list[Scene], detector: Batch) -> list[dict[str, Any]]:
+    records = [Record() for _ in heard]
+
+    def start(number: int) -> Callable[[], Awaitable[None]]:
+        return lambda: converse(EARLY, heard[number], records[number], detector)
+
+    await staggered((start(number) for number in range(len(heard))), len(heard))
+    pairs = zip(heard, records, strict=True)
+    return [row for each, record in pairs for row in rows_of(EARLY, each, record)]
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_hold(int(sys.argv[1])))))
