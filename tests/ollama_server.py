@@ -19,6 +19,9 @@ class OllamaServer(ScriptedServer):
     then nothing until the client closes), "hang" (nothing at all), "garbage", "other json",
     "die" and "cut" (the tokens, then the connection or only the stream ends), "error" (the tokens,
     then Ollama's own error), "no memory", "broken". `mute` hangs on every path.
+
+    Told of tools, a model of `using_tools` answers a user with its tokens and then with `calls`,
+    pairs of a name and arguments; any other refuses. An old server's /api/show does not tell.
     """
 
     def __init__(
@@ -31,8 +34,12 @@ class OllamaServer(ScriptedServer):
         library: Sequence[str] = ("qwen3:1.7b",),
         mode: str = "answer",
         mute: bool = False,
+        calls: Sequence[tuple[str, dict]] = (),
+        using_tools: Sequence[str] = ("qwen3:1.7b",),
+        old: bool = False,
     ):
         super().__init__(self._reply)
+        self.calls, self.using_tools, self.old = calls, using_tools, old
         self.models, self.thinking, self.library = list(models), thinking, library
         self.tokens, self.thoughts = tokens, thoughts
         self.mode, self.mute = mode, mute
@@ -55,7 +62,11 @@ class OllamaServer(ScriptedServer):
     async def _show(self, model: str, reply: Reply) -> None:
         if model not in self.models:
             return await reply.json({"error": f"model '{model}' not found"}, 404)
-        able = ["completion", "tools", *(["thinking"] if model in self.thinking else [])]
+        if self.old:
+            return await reply.json({"details": described(model)["details"]})
+        able = ["completion"]
+        able += ["tools"] if model in self.using_tools else []
+        able += ["thinking"] if model in self.thinking else []
         await reply.json({"details": described(model)["details"], "capabilities": able})
 
     async def _chat(self, asked: dict, reply: Reply) -> None:
@@ -65,6 +76,9 @@ class OllamaServer(ScriptedServer):
             return await reply.json({"error": problem}, 404)
         if asked.get("think") and model not in self.thinking:
             return await reply.json({"error": f'"{model}" does not support thinking'}, 400)
+        if asked.get("tools") and model not in self.using_tools:
+            problem = f"registry.ollama.ai/library/{model} does not support tools"
+            return await reply.json({"error": problem}, 400)
         match self.mode:
             case "hang":
                 return await reply.until_the_client_closes()
@@ -83,6 +97,12 @@ class OllamaServer(ScriptedServer):
                 await reply.chunk(line(message={"role": "assistant", "thinking": thought}))
         for token in self.tokens:
             await reply.chunk(line(message={"role": "assistant", "content": token}))
+        called = asked.get("tools") and asked["messages"][-1]["role"] == "user"
+        for place, (name, arguments) in enumerate(self.calls if called else ()):
+            function = {"index": place, "name": name, "arguments": arguments}
+            call = {"id": f"call_{place}", "function": function}
+            said = {"role": "assistant", "content": "", "tool_calls": [call]}
+            await reply.chunk(line(message=said))
         match self.mode:
             case "wait":
                 await reply.until_the_client_closes()

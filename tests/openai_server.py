@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from scripted_server import Reply, Request, ScriptedServer
 
@@ -14,6 +14,12 @@ REFUSALS = {
     "bad request": (400, "Invalid value"),
     "broken": (500, "The server had an error"),
 }
+NO_TOOLS = {
+    "vllm": (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser'),
+    "llama.cpp": (500, "tools param requires --jinja flag"),
+    "openrouter": (404, "No endpoints found that support tool use."),
+}
+"""How servers refuse a request with tools."""
 
 
 class OpenAIServer(ScriptedServer):
@@ -22,7 +28,13 @@ class OpenAIServer(ScriptedServer):
     `mode` is what it does when asked to chat: "answer", "wait" (the tokens, then nothing until
     the client closes), "hang" (nothing at all), "garbage", "other json", "not json", "die" and
     "cut" (the tokens, then the connection or only the stream ends), "error" (the tokens, then an
-    error in the stream), or one of `REFUSALS`.
+    error in the stream), or one of `REFUSALS`. With `no_tools`, a key of `NO_TOOLS`, it refuses
+    tools.
+
+    Told of tools, it answers a user with its `tokens` and then with `calls`, pairs of a name and
+    arguments as text, in pieces of the `style` of "openai", "whole" (each call at once, without
+    number or id) or "zero" (each at once, numbered 0, with an id). With `echo` it repeats what the
+    last message says instead of `tokens`.
     """
 
     def __init__(
@@ -32,9 +44,14 @@ class OpenAIServer(ScriptedServer):
         tokens: Sequence[str] = ("It ", "is ", "noon."),
         thoughts: Sequence[str] = (),
         mode: str = "answer",
+        calls: Sequence[tuple[str, str]] = (),
+        style: str = "openai",
+        no_tools: str = "",
+        echo: bool = False,
     ):
         super().__init__(self._reply)
         self.models, self.tokens, self.thoughts, self.mode = models, tokens, thoughts, mode
+        self.calls, self.style, self.no_tools, self.echo = calls, style, no_tools, echo
 
     @property
     def base_url(self) -> str:
@@ -46,13 +63,14 @@ class OpenAIServer(ScriptedServer):
                 listed = [{"id": model, "object": "model"} for model in self.models]
                 await reply.json({"object": "list", "data": listed})
             case "POST", "/v1/chat/completions":
-                await self._chat(reply)
+                await self._chat(request.json, reply)
             case _:
                 await reply.whole(b"404 page not found", 404)
 
-    async def _chat(self, reply: Reply) -> None:
-        if self.mode in REFUSALS:
-            status, problem = REFUSALS[self.mode]
+    async def _chat(self, asked: dict, reply: Reply) -> None:
+        refused = NO_TOOLS.get(self.no_tools) if "tools" in asked else None
+        if refused or self.mode in REFUSALS:
+            status, problem = refused or REFUSALS[self.mode]
             return await reply.json({"error": {"message": problem, "code": self.mode}}, status)
         match self.mode:
             case "hang":
@@ -68,8 +86,12 @@ class OpenAIServer(ScriptedServer):
         await reply.chunk(event({"role": "assistant", "content": ""}))
         for thought in self.thoughts:
             await reply.chunk(event({"content": None, "reasoning_content": thought}))
-        for token in self.tokens:
+        last = asked["messages"][-1]
+        for token in [last["content"]] if self.echo else self.tokens:
             await reply.chunk(event({"content": token}))
+        called = "tools" in asked and last["role"] == "user" and self.calls
+        for piece in pieces(self.calls, self.style) if called else ():
+            await reply.chunk(event({"tool_calls": [piece]}))
         match self.mode:
             case "wait":
                 await reply.until_the_client_closes()
@@ -81,7 +103,7 @@ class OpenAIServer(ScriptedServer):
                 await reply.chunk(b'data: {"error": {"message": "overloaded", "code": 502}}\n\n')
                 await reply.end()
             case _:
-                await reply.chunk(event({}, "stop"))
+                await reply.chunk(event({}, "tool_calls" if called else "stop"))
                 await reply.chunk(event(None))  # the usage comes without a choice
                 await reply.chunk(b"data: [DONE]\n\n")
                 await reply.end()
@@ -98,3 +120,19 @@ def event(delta: dict | None, finish_reason: str | None = None) -> bytes:
         "choices": choices if delta is not None else [],
     }
     return b"data: " + json.dumps(whole).encode() + b"\n\n"
+
+
+def pieces(calls: Sequence[tuple[str, str]], style: str) -> Iterator[dict]:
+    """The calls as a server streams them."""
+    for place, (name, text) in enumerate(calls):
+        if style == "whole":
+            yield {"type": "function", "function": {"name": name, "arguments": text}}
+            continue
+        first = {"index": 0 if style == "zero" else place, "id": f"call_{place}"}
+        first |= {"type": "function", "function": {"name": name, "arguments": text}}
+        if style == "zero":
+            yield first
+            continue
+        yield first | {"function": {"name": name, "arguments": ""}}
+        for start in range(0, len(text), 5):
+            yield {"index": place, "function": {"arguments": text[start : start + 5]}}

@@ -6,13 +6,23 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
-from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError, install, need
+from voice_kit.errors import EngineFailedError, MissingEngineError, install, need
 from voice_kit.remote.clients import quiet, quietly
+from voice_kit.think.acting import Described
+from voice_kit.think.calls import (
+    Calls,
+    NoToolsError,
+    as_openai,
+    described,
+    refuses_tools,
+    with_or_without,
+)
 from voice_kit.think.spoken import only_spoken
-from voice_kit.types import Message, Stops
+from voice_kit.types import Message, Stops, ToolCall
 
 
 class LiteLLM:
@@ -25,6 +35,7 @@ class LiteLLM:
     """
 
     stops: Stops = "async"
+    calls_tools = True
 
     def __init__(
         self,
@@ -60,28 +71,43 @@ class LiteLLM:
             raise MissingEngineError("litellm", fix="name a model, as in “litellm:PROVIDER/MODEL”")
         return model
 
-    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """The answer, token by token. Closing it closes the request."""
-        return only_spoken(quietly(self._tokens(messages)))
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Described] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """The answer, token by token, then the calls. Closing it closes the request.
 
-    async def _tokens(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        said = [{"role": message.role, "content": message.content} for message in messages]
-        answered = False
+        A model that cannot be told of tools answers without them from then on.
+        """
+        ask = partial(self._tokens, messages)
+        return only_spoken(quietly(with_or_without(self, tools, ask)))
+
+    async def _tokens(
+        self, messages: Sequence[Message], tools: Sequence[Described]
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        asked: dict[str, Any] = {"messages": as_openai(messages, tools=bool(tools))}
+        if tools:
+            asked["tools"] = described(tools)
+        calls, answered = Calls(), False
         try:
-            answer: Any = await self._litellm.acompletion(messages=said, **self._call)
+            answer: Any = await self._litellm.acompletion(**asked, **self._call)
             async with aclosing(answer):
                 async for chunk in answer:
                     for choice in chunk.choices[:1]:
+                        if pieces := getattr(choice.delta, "tool_calls", None):
+                            answered = True
+                            calls.feed(piece.model_dump() for piece in pieces)
                         if choice.delta.content:
                             answered = True
                             yield choice.delta.content
                         answered = answered or bool(getattr(choice.delta, "reasoning_content", ""))
         except Exception as error:  # LiteLLM lets errors of its providers' libraries through
-            raise self._problem(error, answered) from error
+            raise self._problem(error, answered, told=bool(tools)) from error
         if not answered:  # LiteLLM ends what it cannot read as if it were an empty answer
             raise EngineFailedError(
                 self.name, "there was no answer in what came back", fix="check the model's name"
             )
+        for call in calls.whole():
+            yield call
 
     def _check(self, model: str, *, own_server: bool, own_key: bool) -> None:
         try:
@@ -96,12 +122,14 @@ class LiteLLM:
             if keys := [name for name in missing if name.endswith(("_KEY", "_TOKEN"))]:
                 raise MissingEngineError(self.name, fix=f"set {' and '.join(keys)}")
 
-    def _problem(self, error: Exception, answered: bool) -> VoiceKitError:
+    def _problem(self, error: Exception, answered: bool, *, told: bool) -> Exception:
         import openai  # the family that LiteLLM's errors belong to
 
         match error:
             case _ if answered:
                 return EngineFailedError(self.name, "the answer broke off", fix="ask again")
+            case openai.APIStatusError() if told and refuses_tools(error.status_code, str(error)):
+                return NoToolsError()
             case openai.AuthenticationError() | openai.PermissionDeniedError():
                 return MissingEngineError(self.name, fix="a valid key of the provider")
             case openai.NotFoundError():

@@ -9,8 +9,9 @@ from typing import Any
 
 from voice_kit.errors import MissingEngineError, install, need
 from voice_kit.settings import home
+from voice_kit.think.acting import Described
 from voice_kit.think.llm_openai import OpenAIModel
-from voice_kit.types import Message, Stops
+from voice_kit.types import Message, Stops, ToolCall
 
 
 class LlamaCpp:
@@ -78,9 +79,16 @@ class LlamaCpp:
         _need_packages()
         return _find("", _folder(path)).stem
 
-    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """The answer, token by token. Closing it stops the model."""
-        return self._chat.reply(messages)
+    @property
+    def calls_tools(self) -> bool:
+        """Whether it can be told of tools. Which form calls take is the chat template's to say."""
+        return self._chat.calls_tools
+
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Described] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """The answer, token by token, then the calls. Closing it stops the model."""
+        return self._chat.reply(messages, tools)
 
 
 def _need_packages() -> None:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from voice_kit.errors import (
     EngineFailedError,
     MissingEngineError,
-    VoiceKitError,
     need,
 )
 from voice_kit.remote.clients import PerLoop, quietly
 from voice_kit.remote.servers import CONNECT, Server, ask, near
+from voice_kit.think.acting import Described
+from voice_kit.think.calls import (
+    MOST,
+    NoToolsError,
+    as_ollama,
+    call,
+    refuses_tools,
+    with_or_without,
+)
 from voice_kit.think.llm_ollama_models import (
     BEST,
     address,
@@ -23,8 +32,9 @@ from voice_kit.think.llm_ollama_models import (
     how_to_start,
     installed,
 )
+from voice_kit.think.llm_ollama_tools import for_ollama
 from voice_kit.think.spoken import only_spoken
-from voice_kit.types import Message, Stops
+from voice_kit.types import Message, Stops, ToolCall
 
 
 class Ollama:
@@ -39,6 +49,7 @@ class Ollama:
     """
 
     stops: Stops = "async"
+    calls_tools = True
 
     def __init__(
         self,
@@ -60,11 +71,13 @@ class Ollama:
         self._server = Server(
             self.name, url, sends="answer of Ollama", kind="Ollama", start=how_to_start(url)
         )
+        able = _abilities(self._model, url)
+        self.calls_tools = able is None or "tools" in able
         self._more: dict[str, Any] = {
             "model": self._model,
             "stream": True,
             "keep_alive": keep_alive,
-            "think": think if _can_think(self._model, url) else None,
+            "think": think if "thinking" in (able or ()) else None,  # else it is refused
             "options": {**({"num_ctx": num_ctx} if num_ctx else {}), **(options or {})},
         }
 
@@ -82,30 +95,46 @@ class Ollama:
         _need_package()
         return _usable("", address(host), None)
 
-    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """The answer, token by token. Closing it closes the request, and the server stops."""
-        return only_spoken(quietly(self._tokens(messages)))
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Described] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """The answer, token by token, then the calls. Closing it closes the request, and the server
+        stops. A model that cannot be told of tools answers without them from then on.
+        """
+        ask = partial(self._tokens, messages)
+        return only_spoken(quietly(with_or_without(self, tools, ask)))
 
-    async def _tokens(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+    async def _tokens(
+        self, messages: Sequence[Message], tools: Sequence[Described]
+    ) -> AsyncGenerator[str | ToolCall, None]:
         client = await self._clients.get()
-        said = [{"role": message.role, "content": message.content} for message in messages]
+        asked: dict[str, Any] = {"messages": as_ollama(messages, tools=bool(tools))}
+        if tools:
+            asked["tools"] = for_ollama(tools)
+        calls: list[ToolCall] = []
         done = False
         try:
-            parts: Any = await client.chat(messages=said, **self._more)
+            parts: Any = await client.chat(**asked, **self._more)
             async with aclosing(parts):
                 async for part in parts:
                     done = done or bool(part.done)
+                    for each in part.message.tool_calls or ():
+                        calls.append(call(each.function.name, each.function.arguments))
                     if part.message.content:
                         yield part.message.content
         except Exception as error:
-            raise self._problem(error) from error
+            raise self._problem(error, told=bool(tools)) from error
         if not done:
             raise self._server.broke_off()
+        for each in calls[:MOST]:
+            yield each
 
-    def _problem(self, error: Exception) -> VoiceKitError:
+    def _problem(self, error: Exception, *, told: bool) -> Exception:
         import ollama
 
         match error:
+            case ollama.ResponseError() if told and refuses_tools(error.status_code, error.error):
+                return NoToolsError()
             case ollama.ResponseError(status_code=404):
                 return MissingEngineError(self.name, fix=f"ollama pull {self._model}")
             case ollama.ResponseError() if "memory" in error.error:
@@ -134,12 +163,13 @@ def _usable(model: str, server: str, pull: Callable[[str, str], bool] | None) ->
     raise MissingEngineError(f"ollama:{wanted}", fix=f"ollama pull {wanted}")
 
 
-def _can_think(model: str, server: str) -> bool:
+def _abilities(model: str, server: str) -> list[str] | None:
+    """What the server says that the model can do; None from an old server, which does not say."""
     try:
         answer = ask(f"{server}/api/show", headers=authorization(), body={"model": model})
-        return "thinking" in answer["capabilities"]
+        return list(answer["capabilities"])
     except (OSError, ValueError, TypeError, KeyError):
-        return False  # an old server, which would not know what to do with `think`
+        return None
 
 
 def _need_package() -> None:

@@ -6,13 +6,23 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from voice_kit.errors import MissingEngineError, VoiceKitError, install, need
 from voice_kit.remote.clients import PerLoop, quietly
 from voice_kit.remote.servers import CONNECT, Server, ask, bearer, near, openai_server
+from voice_kit.think.acting import Described
+from voice_kit.think.calls import (
+    Calls,
+    NoToolsError,
+    as_openai,
+    described,
+    refuses_tools,
+    with_or_without,
+)
 from voice_kit.think.spoken import only_spoken
-from voice_kit.types import Message, Stops
+from voice_kit.types import Message, Stops, ToolCall
 
 
 class OpenAIModel:
@@ -29,6 +39,7 @@ class OpenAIModel:
     """
 
     stops: Stops = "async"
+    calls_tools = True
 
     def __init__(
         self,
@@ -68,17 +79,27 @@ class OpenAIModel:
         url, key = openai_server(base_url, api_key)
         return _model(model, url, key)
 
-    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """The answer, token by token. Closing it closes the request."""
-        return only_spoken(quietly(self._tokens(messages)))
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Described] = ()
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """The answer, token by token, then the calls. Closing it closes the request.
 
-    async def _tokens(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        A model or a server that cannot be told of tools answers without them from then on.
+        """
+        ask = partial(self._tokens, messages)
+        return only_spoken(quietly(with_or_without(self, tools, ask)))
+
+    async def _tokens(
+        self, messages: Sequence[Message], tools: Sequence[Described]
+    ) -> AsyncGenerator[str | ToolCall, None]:
         client = await self._clients.get()
-        said: Any = [{"role": message.role, "content": message.content} for message in messages]
-        finished = False
+        asked: dict[str, Any] = {"messages": as_openai(messages, tools=bool(tools))}
+        if tools:
+            asked["tools"] = described(tools)
+        calls, finished = Calls(), False
         try:
             async with client.chat.completions.with_streaming_response.create(
-                model=self._model, messages=said, stream=True, extra_body=self._options
+                model=self._model, stream=True, extra_body=self._options, **asked
             ) as response:
                 # The client's own stream drops the connection at the end of each answer
                 # (version 2), and opening one to a far server costs a tenth of a second.
@@ -96,19 +117,27 @@ class OpenAIModel:
                         raise self._server.broke_off()
                     for choice in chunk["choices"][:1]:  # none in a chunk that tells the usage
                         finished = finished or choice.get("finish_reason") is not None
-                        if token := (choice["delta"] or {}).get("content"):
+                        delta = choice["delta"] or {}
+                        calls.feed(delta.get("tool_calls"))
+                        if token := delta.get("content"):
                             yield token
         except VoiceKitError:
             raise
         except Exception as error:  # version 2 lets httpx's errors through, version 3 httpx2's
-            raise self._problem(error) from error
+            raise self._problem(error, told=bool(tools)) from error
         if not finished:
             raise self._server.broke_off()
+        for call in calls.whole():
+            yield call
 
-    def _problem(self, error: Exception) -> VoiceKitError:
+    def _problem(self, error: Exception, *, told: bool) -> Exception:
         import openai
 
         match error:
+            case openai.APIStatusError() if told and refuses_tools(
+                error.status_code, f"{error.message} {error.body}"
+            ):
+                return NoToolsError()
             case openai.APIStatusError():
                 return self._server.refused(error.status_code)
             case openai.APIConnectionError():

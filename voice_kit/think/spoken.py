@@ -1,10 +1,12 @@
-"""Keeps a model's thinking out of what is said."""
+"""Keeps a model's thinking, and calls that it writes as text, out of what is said."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+
+from voice_kit.types import ToolCall
 
 PAIRS = (
     ("<think>", "</think>"),
@@ -13,8 +15,10 @@ PAIRS = (
     ("<reasoning>", "</reasoning>"),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
+    ("<tool_call>", "</tool_call>"),
 )
-"""How models mark their thinking: Qwen and DeepSeek, …, Mistral, Kimi."""
+"""How models mark their thinking: Qwen and DeepSeek, …, Mistral, Kimi. And how most write a tool
+call where the server does not take it out of the text: it is neither said nor done."""
 
 # ASCII, or "ſ" and the Kelvin sign would count as "s" and "k".
 _FLAGS = re.ASCII | re.IGNORECASE
@@ -74,12 +78,16 @@ def _spelt(tag: str) -> str:
     return next(known for known in _TAGS if known.lower() == tag.lower())
 
 
-async def only_spoken(tokens: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
-    """The tokens of one answer, less the thinking. Closing it closes `tokens`."""
+async def only_spoken(
+    tokens: AsyncGenerator[str | ToolCall, None],
+) -> AsyncGenerator[str | ToolCall, None]:
+    """The tokens of one answer, less the thinking, and its calls. Closing it closes `tokens`."""
     spoken = Spoken()
     async with aclosing(tokens):
         async for token in tokens:
-            if text := spoken.feed(token):
+            if isinstance(token, ToolCall):
+                yield token
+            elif text := spoken.feed(token):
                 yield text
     if text := spoken.rest():
         yield text
