@@ -18,8 +18,9 @@ NO_TOOLS = {
     "vllm": (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser'),
     "llama.cpp": (500, "tools param requires --jinja flag"),
     "openrouter": (404, "No endpoints found that support tool use."),
+    "groq": (400, "Failed to call a function. See 'failed_generation'. (tool_use_failed)"),
 }
-"""How servers refuse a request with tools."""
+"""How servers refuse a request with tools; the last one only this once."""
 
 
 class OpenAIServer(ScriptedServer):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
 from voice_kit.think.acting import Described
 from voice_kit.types import Message, ToolCall
+
+log = logging.getLogger(__name__)
 
 UNREADABLE = "(no JSON object)"
 """The only argument of a call whose arguments cannot be read: no tool has one of this name."""
@@ -22,12 +25,17 @@ _numbers = itertools.count(1)
 
 
 class NoToolsError(Exception):
-    """The server, or its model, refuses to be told of tools."""
+    """The server, or its model, refuses to be told of tools; unless `lasting`, only this once."""
+
+    def __init__(self, lasting: bool) -> None:
+        super().__init__("no tools")
+        self.lasting = lasting
 
 
 class CallsTools(Protocol):
     """An engine that remembers whether it can be told of tools."""
 
+    name: str
     calls_tools: bool
 
 
@@ -46,22 +54,27 @@ async def with_or_without(
             async for token in tokens:
                 yield token
         return
-    except NoToolsError:
-        pass
+    except NoToolsError as error:
+        lasting = error.lasting
     async with aclosing(ask(())) as tokens:
         async for token in tokens:
-            engine.calls_tools = False  # an answer: it was because of the tools
+            if lasting and engine.calls_tools:  # an answer: it was because of the tools
+                engine.calls_tools = False
+                log.warning("%s takes no tools, and answers without them", engine.name)
             yield token
 
 
-def refuses_tools(status: int, problem: str) -> bool:
-    """Whether an error of a server, to a request with tools, may well be because of these.
+def refusal_of_tools(status: int, problem: str) -> NoToolsError | None:
+    """What a server's error to a request with tools means, if it may well be because of these.
 
     Ollama: “… does not support tools”. vLLM: “"auto" tool choice requires …”. llama.cpp: “tools
-    param requires --jinja flag”. OpenRouter: “No endpoints found that support tool use”.
+    param requires --jinja flag”. OpenRouter: “No endpoints found that support tool use”. Groq says
+    “tool_use_failed” of a call that its model spelt wrong.
     """
     said = problem.lower()
-    return status in (400, 404, 405, 422, 500, 501) and ("tool" in said or "function" in said)
+    if status in (400, 404, 405, 422, 500, 501) and ("tool" in said or "function" in said):
+        return NoToolsError(lasting="tool_use_failed" not in said)
+    return None
 
 
 def described(tools: Iterable[Described]) -> list[dict[str, Any]]:

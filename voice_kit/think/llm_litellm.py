@@ -15,10 +15,9 @@ from voice_kit.remote.clients import quiet, quietly
 from voice_kit.think.acting import Described
 from voice_kit.think.calls import (
     Calls,
-    NoToolsError,
     as_openai,
     described,
-    refuses_tools,
+    refusal_of_tools,
     with_or_without,
 )
 from voice_kit.think.spoken import only_spoken
@@ -128,8 +127,10 @@ class LiteLLM:
         match error:
             case _ if answered:
                 return EngineFailedError(self.name, "the answer broke off", fix="ask again")
-            case openai.APIStatusError() if told and refuses_tools(error.status_code, str(error)):
-                return NoToolsError()
+            case openai.APIStatusError() if told and (
+                refusal := refusal_of_tools(error.status_code, str(error))
+            ):
+                return refusal
             case openai.AuthenticationError() | openai.PermissionDeniedError():
                 return MissingEngineError(self.name, fix="a valid key of the provider")
             case openai.NotFoundError():

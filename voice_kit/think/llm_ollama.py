@@ -17,10 +17,9 @@ from voice_kit.remote.servers import CONNECT, Server, ask, near
 from voice_kit.think.acting import Described
 from voice_kit.think.calls import (
     MOST,
-    NoToolsError,
     as_ollama,
     call,
-    refuses_tools,
+    refusal_of_tools,
     with_or_without,
 )
 from voice_kit.think.llm_ollama_models import (
@@ -133,8 +132,10 @@ class Ollama:
         import ollama
 
         match error:
-            case ollama.ResponseError() if told and refuses_tools(error.status_code, error.error):
-                return NoToolsError()
+            case ollama.ResponseError() if told and (
+                refusal := refusal_of_tools(error.status_code, error.error)
+            ):
+                return refusal
             case ollama.ResponseError(status_code=404):
                 return MissingEngineError(self.name, fix=f"ollama pull {self._model}")
             case ollama.ResponseError() if "memory" in error.error:

@@ -32,7 +32,7 @@ def _argument(schema: Any) -> Any:
     if "type" not in kept and (ways := [_type(way) for way in rest.get("anyOf", ())]):
         kept["type"] = [way for way in ways if way]
     if rest:
-        about = f"{kept.get('description', '')} JSON Schema: {json.dumps(rest)}"
+        about = f"{kept.get('description', '')} (JSON Schema: {json.dumps(rest)})"
         kept["description"] = about.strip()
     return kept
 

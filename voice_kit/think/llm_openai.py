@@ -15,10 +15,9 @@ from voice_kit.remote.servers import CONNECT, Server, ask, bearer, near, openai_
 from voice_kit.think.acting import Described
 from voice_kit.think.calls import (
     Calls,
-    NoToolsError,
     as_openai,
     described,
-    refuses_tools,
+    refusal_of_tools,
     with_or_without,
 )
 from voice_kit.think.spoken import only_spoken
@@ -134,10 +133,10 @@ class OpenAIModel:
         import openai
 
         match error:
-            case openai.APIStatusError() if told and refuses_tools(
-                error.status_code, f"{error.message} {error.body}"
+            case openai.APIStatusError() if told and (
+                refusal := refusal_of_tools(error.status_code, f"{error.message} {error.body}")
             ):
-                return NoToolsError()
+                return refusal
             case openai.APIStatusError():
                 return self._server.refused(error.status_code)
             case openai.APIConnectionError():
