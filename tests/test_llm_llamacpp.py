@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from helpers_llm import QUESTION, answer, tokens
+from helpers_tools import weather
 from tiny_gguf import WORDS, write_tiny_gguf
 
 from voice_kit.errors import EngineFailedError, MissingEngineError
+from voice_kit.think.calls import call
 from voice_kit.think.llm_llamacpp import LlamaCpp
 from voice_kit.types import Message
 
@@ -70,6 +72,20 @@ def test_the_files_own_template_is_used_and_thinking_is_asked_for_only_if_wanted
 def test_the_whole_conversation_is_read(engine):
     other = [Message("user", "Hello."), Message("assistant", "Hello!"), QUESTION[-1]]
     assert asyncio.run(tokens(engine, other)) != answer(engine)
+
+
+def test_it_takes_tools_and_reads_what_came_of_them(engine):
+    async def said(messages):
+        return [token async for token in engine.reply(messages, [weather])]
+
+    def after(result):
+        past = call("weather", {"city": "Bern"})
+        asked = Message("assistant", "", calls=(past,))
+        return [*QUESTION, asked, Message("tool", result, result_of=past)]
+
+    assert asyncio.run(said(QUESTION))
+    assert asyncio.run(said(after("Rain."))) != asyncio.run(said(after("Sun.")))
+    assert engine.calls_tools  # llama.cpp refused none of it
 
 
 def test_the_same_answer_comes_in_every_event_loop(engine):
