@@ -47,7 +47,7 @@ test: $(TEST) ## set up what the tests need, and run every one
 	$(PY) -m pytest $(ARGS)
 
 bench: $(TEST) ## measure: latency, memory, word error rates; pipecat and livekit beside us
-	$(PY) -m voice_kit.workshop.bench $(ARGS)
+	$(BIN)/voice-kit bench $(ARGS)
 	$(PY) -m voice_kit.workshop.wer
 	$(PY) -m voice_kit.workshop.peers.run $(PEERS)
 

@@ -22,7 +22,14 @@ def of(peer, way="early", **rest):
 
 
 def answered(peer, seconds, way="early", **rest):
-    usual = {"early": False, "silent": False, "in_vain": 0, "decided": 0.23, "added": None}
+    usual = {
+        "early": False,
+        "silent": False,
+        "in_vain": 0,
+        "wasted": 0.0,
+        "decided": 0.23,
+        "added": None,
+    }
     return of(peer, way, voice_to_voice=seconds, **{**usual, **rest})
 
 

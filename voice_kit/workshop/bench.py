@@ -1,212 +1,181 @@
-"""What the loop itself costs, beside the shortest loop one can write by hand, in one run.
-
-`python -m voice_kit.workshop.bench [--turns N] [--json]`. The engines are stubs that wait, so
-that what is left is ours; sound comes and goes in real time.
-"""
+"""What we cost, in one run: the loop's own time, interruptions, many conversations, the demo."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import platform
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-
-from voice_kit.audio.microphone import FileMicrophone
-from voice_kit.audio.speaker import SilentSpeaker
-from voice_kit.converse.conversation import Conversation
+from voice_kit.engines import make
 from voice_kit.settings import Settings
-from voice_kit.types import (
-    FRAME,
-    RATE,
-    Audio,
-    Event,
-    FrameHeard,
-    Interrupted,
-    PlaybackStarted,
-    TurnEnded,
-)
-from voice_kit.workshop.fakes import (
-    HummingVoice,
-    Script,
-    ScriptedModel,
-    ScriptedTranscriber,
-    scripted,
-)
+from voice_kit.workshop import bench_load, bench_parts, bench_turns
+from voice_kit.workshop.peers.plan import EAGER, LLM, STOP, STT, TTS
+from voice_kit.workshop.peers.table import Row, spread
 
-STT, LLM, TTS = 0.1, 0.1, 0.05
-"""Seconds that the stub engines take; together 250 ms."""
-STOP = 0.192
-"""Six frames of quiet end a turn."""
-QUESTION, ANSWER, GAP = 0.48, 0.4, 0.9
-"""Seconds of the question, of the answer, and from the question's end to the next."""
+Figures = dict[str, Any]
+PACKAGES = ("voice-kit", "numpy", "onnxruntime", "faster-whisper")
 
 
-def scene(turns: int) -> tuple[Script, Audio]:
-    """So many questions, each with time for its answer."""
-    script = Script()
-    parts = [part for _ in range(turns) for part in (("question", QUESTION), GAP)]
-    return script, script.sound(0.32, *parts)
+def measure(
+    only: Iterable[str], turns: int, conversations: int, say: Callable[[str], None]
+) -> Iterator[tuple[str, Figures]]:
+    """The figures of each part, as soon as they are known. Raises `VoiceKitError`."""
+    wanted = list(only)
+    if "turns" in wanted:
+        say(f"turns: {turns} of each kind, about {turns * 2.7:.0f} s")
+        detector = make("vad", "silero", Settings())
+        yield "turns", of_turns(asyncio.run(bench_turns.measure(turns, detector)))
+    if "load" in wanted:
+        say(f"load: {conversations} conversations, about 45 s")
+        yield "load", of_load(bench_load.measure(conversations))
+    if "detector" in wanted:
+        say("detector")
+        yield "detector", bench_parts.detector(make("vad", "silero", Settings()))
+    if "demo" in wanted:
+        say("demo")
+        yield "demo", bench_parts.demo()
 
 
-async def by_the_kit(turns: int, *, eager: float = 0.0) -> list[float]:
-    """Seconds from the end of each turn to its first sound, the engines' time included."""
-    script, sound = scene(turns)
-    voice = HummingVoice(TTS, word=ANSWER)
-    model = ScriptedModel({"question": "Yes."}, first=LLM)
-    engines = scripted(script, stt=ScriptedTranscriber(script, STT), llm=model, tts=voice)
-    settings = Settings().changed({"hear.stop": STOP, "hear.eager": eager})
-    ended: list[float] = []
-    started: list[float] = []
-
-    def watch(event: Event) -> None:
-        if isinstance(event, TurnEnded):
-            ended.append(event.at)
-        elif isinstance(event, PlaybackStarted):
-            started.append(event.at)
-
-    async with Conversation(engines, SilentSpeaker(), settings, observers=[watch]) as talk:
-        await talk.listen(FileMicrophone(sound))
-    return [start - end for start, end in zip(started, ended, strict=True)]
+PARTS = ("turns", "load", "detector", "demo")
 
 
-async def by_hand(turns: int) -> list[float]:
-    """The same with nothing but a counter, three awaits and a loudspeaker."""
-    _, sound = scene(turns)
-    speaker = SilentSpeaker()
-    microphone = FileMicrophone(sound)
-    latencies: list[float] = []
-    answer = Audio(np.full(round(ANSWER * RATE), 0.1, np.float32), RATE)
-    tasks: list[asyncio.Task[None]] = []
-
-    async def reply(ended: float) -> None:
-        for seconds in (STT, LLM, TTS):
-            await asyncio.sleep(seconds)
-        playback = speaker.open(lambda at: latencies.append(at - ended))
-        playback.play(answer)
-        await playback.finished()
-
-    spoken, quiet, index = False, 0, 0
-    async for frame in microphone:
-        index += 1
-        loud = bool(np.mean(np.abs(frame) > 0.003) > 0.5)
-        spoken, quiet = spoken or loud, 0 if loud else quiet + 1
-        if spoken and quiet == round(STOP * RATE / FRAME):
-            spoken = False
-            due = (microphone.opened or 0.0) + index * FRAME / RATE
-            tasks.append(asyncio.create_task(reply(due)))
-    await asyncio.gather(*tasks)
-    return latencies
+def of_turns(rows: Sequence[Row]) -> Figures:
+    """Speed by way and set, what a loop adds after the end of a turn, and how soon it is silent."""
+    speed, added, stops = {}, {}, {}
+    for name in dict.fromkeys(row["way"] for row in rows):
+        of = [row for row in rows if row["way"] == name]
+        peer, _, way = name.partition(", ")
+        if way == "early":
+            for kind in dict.fromkeys(row["set"] for row in of):
+                speed[f"{peer}, {kind}"] = _speed([row for row in of if row["set"] == kind])
+        elif way == "plain":
+            added[peer] = spread(row["late"] for row in of)
+        else:
+            stops[peer] = {
+                key: spread(row[key] for row in of)
+                for key in ("onset_to_silence", "decision_to_silence", "onset_to_stopped")
+            }
+    ours, hand = added.get("voice-kit"), added.get("by hand")
+    ratio = ours["p50"] / hand["p50"] if ours and hand else None
+    return {"speed": speed, "added": added, "added_to_by_hand": ratio, "stops": stops}
 
 
-async def stops(turns: int) -> list[float]:
-    """Seconds from the frame that decides an interruption to the sound stopped."""
-    script = Script()
-    parts = [part for _ in range(turns) for part in (("question", QUESTION), 1.0, ("stop", 0.64))]
-    sound = script.sound(0.32, *parts, 0.5)
-    voice = HummingVoice(0.0, word=20.0)
-    engines = scripted(script, stt=ScriptedTranscriber(script, 0.01), tts=voice)
-    settings = Settings().changed({"hear.stop": STOP, "hear.eager": 0})
-    heard, found = 0.0, list[float]()
-
-    def watch(event: Event) -> None:
-        nonlocal heard
-        if isinstance(event, FrameHeard):
-            heard = time.perf_counter()
-        elif isinstance(event, Interrupted):
-            found.append(time.perf_counter() - heard)
-
-    async with Conversation(engines, SilentSpeaker(), settings, observers=[watch]) as talk:
-        await talk.listen(FileMicrophone(sound))
-        talk.hush()
-    return found[:-1]
+def of_load(found: Figures) -> Figures:
+    """What many conversations cost, and how late they were."""
+    rows = found["rows"]
+    own = {key: found[key] for key in ("conversations", "cpu_ms", "mb")}
+    return {**own, **_speed(rows), "late": spread(row["late"] for row in rows)}
 
 
-def demo() -> dict[str, float]:
-    """Seconds and peak resident megabytes of `voice-kit demo`, its worker processes included."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "voice_kit.cli", "demo", "--json", "--out", folder]
-        began, peak = time.perf_counter(), 0.0
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
-            while child.poll() is None:
-                peak = max(peak, sum(map(_resident, _family(child.pid))))
-                threading.Event().wait(0.1)
-    return {"seconds": time.perf_counter() - began, "peak_mb": peak, "exit": child.returncode}
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return [pid]
-    return [pid, *(member for child in text.split() for member in _family(int(child)))]
-
-
-def _resident(pid: int) -> float:
-    """Megabytes of a process that are in memory, what it shares with others counted once."""
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1e3
-
-
-def spread(seconds: Sequence[float], less: float = 0.0) -> dict[str, float]:
-    """Median, 95th and 99th percentile in milliseconds, and how many there were."""
-    own = [(each - less) * 1000 for each in seconds]
-    p50, p95, p99 = np.percentile(own, [50, 95, 99])
-    return {"p50_ms": float(p50), "p95_ms": float(p95), "p99_ms": float(p99), "n": len(own)}
-
-
-def measure(turns: int) -> dict[str, Any]:
-    """Every figure of this bench."""
-    engines = STT + LLM + TTS
-    hand = spread(asyncio.run(by_hand(turns)), engines)
-    kit = spread(asyncio.run(by_the_kit(turns)), engines)
-    eager = spread(asyncio.run(by_the_kit(turns, eager=0.064)), engines)
+def _speed(rows: Sequence[Row]) -> Figures:
     return {
-        "added after the end of a turn, by hand": hand,
-        "added after the end of a turn, voice-kit": kit,
-        "the same with an early start (negative: hidden in the wait)": eager,
-        "from the deciding frame to the sound stopped": spread(asyncio.run(stops(turns))),
-        "voice-kit ÷ by hand (medians)": kit["p50_ms"] / max(hand["p50_ms"], 1e-6),
-        "demo": demo(),
-        "machine": {
-            "python": platform.python_version(),
-            "cores": os.cpu_count(),
-            "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        },
+        **(spread(row["voice_to_voice"] for row in rows) or {"n": 0}),
+        "turns": len(rows),
+        "too_early": sum(row["early"] for row in rows),
+        "unanswered": sum(row["silent"] for row in rows),
+        "abandoned": sum(row["abandoned"] for row in rows),
+        "wasted_s": sum(row["wasted"] for row in rows),
     }
 
 
-def main() -> None:
-    """Measure, and print a table, or one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=40)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    figures = measure(options.turns)
-    if options.json:
-        print(json.dumps(figures))
-        return
-    for name, figure in figures.items():
-        values = figure.items() if isinstance(figure, dict) else [("", figure)]
-        cells = "  ".join(
-            f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in values
-        )
-        print(f"{name:<62} {cells}")
+def machine() -> Figures:
+    """Where and with what it was measured."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
 
 
-if __name__ == "__main__":
-    main()
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+# What people read of it
+
+
+def text(part: str, of: Figures) -> str:
+    """The figures of a part, as people read them."""
+    return "\n".join(
+        {"turns": _turns, "load": _load, "detector": _detector, "demo": _demo}[part](of)
+    )
+
+
+def about(machine: Figures) -> str:
+    """Where and with what it was measured, and how."""
+    engines = " + ".join(f"{seconds * 1000:.0f}" for seconds in (STT, LLM, TTS))
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return (
+        f"Engines that wait {engines} ms, real Silero. An answer may begin after "
+        f"{EAGER * 1000:.0f} ms of quiet, a turn ends after {STOP * 1000:.0f} ms.\n"
+        f"Python {machine['python']}, {versions}; {machine['system']}, {machine['cores']} cores, "
+        f"load average {machine['load_average'] or 0:.1f}."
+    )
+
+
+COST = ("too early", "unanswered", "abandoned", "wasted s")
+
+
+def _turns(of: Figures) -> Iterator[str]:
+    yield _head("Voice to voice (ms)", COST)
+    for name, figures in of["speed"].items():
+        yield _line(name, figures) + _cost(figures)
+    yield ""
+    yield _head("Added after the end of a turn (ms)")
+    for name, figures in of["added"].items():
+        yield _line(f"{name}, nothing begun early", figures)
+    if of["added_to_by_hand"]:
+        yield f"voice-kit ÷ by hand: {of['added_to_by_hand']:.2f}"
+    yield ""
+    yield _head("When interrupted (ms)")
+    told = {
+        "onset_to_silence": "speech → silence",
+        "decision_to_silence": "deciding frame → silence",
+        "onset_to_stopped": "speech → stopped for good",
+    }
+    for name, kinds in of["stops"].items():
+        for key, figures in kinds.items():
+            if figures:
+                yield _line(f"{name}, {told[key]}", figures)
+
+
+def _load(of: Figures) -> Iterator[str]:
+    yield _head(f"{of['conversations']} conversations in one process (ms)", COST)
+    yield _line("voice to voice", of) + _cost(of)
+    yield _line("later than without any work of ours", of["late"] or {"n": 0})
+    yield f"a conversation: {of['cpu_ms']:.1f} ms of CPU a second, {of['mb']:.2f} MB"
+
+
+def _detector(of: Figures) -> Iterator[str]:
+    yield "Silero, µs of CPU for a frame of 32 ms, by how many streams are computed together"
+    yield "  ".join(f"{streams}: {micros:.0f}" for streams, micros in of.items())
+
+
+def _demo(of: Figures) -> Iterator[str]:
+    well = "" if of["exit"] == 0 else f", and it failed with {of['exit']}"
+    yield f"voice-kit demo: {of['seconds']:.1f} s, at most {of['peak_mb']:.0f} MB{well}"
+
+
+def _head(title: str, more: Sequence[str] = ()) -> str:
+    names = "".join(f"{name:>8}" for name in ("p50", "p95", "p99"))
+    return f"{title:<46}{names}{'n':>6}" + "".join(f"{name:>12}" for name in more)
+
+
+def _line(name: str, of: Figures) -> str:
+    cells = "".join(
+        f"{of[key]:>8.2f}" if key in of else f"{'–':>8}" for key in ("p50", "p95", "p99")
+    )
+    return f"{name:<46}{cells}{of['n']:>6}"
+
+
+def _cost(of: Figures) -> str:
+    early = f"{of['too_early']}/{of['turns']}"
+    return f"{early:>12}{of['unanswered']:>12}{of['abandoned']:>12}{of['wasted_s']:>12.1f}"

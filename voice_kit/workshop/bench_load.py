@@ -1,4 +1,4 @@
-"""Many conversations in one fresh process: `python -m voice_kit.workshop.bench_load N`.
+"""Many conversations in one fresh process: `python -m voice_kit.workshop.bench_load N TURNS`.
 
 Prints one line of JSON: what a conversation costs, and how late its answers are.
 """
@@ -33,12 +33,12 @@ SCENES = 20
 """Different ones; more conversations than this hear the same again, each at its own time."""
 
 
-def measure(conversations: int) -> dict[str, Any]:
+def measure(conversations: int, turns: int = TURNS) -> dict[str, Any]:
     """Milliseconds of CPU and megabytes a conversation, and when its answers came.
 
     Blocks for as long as the sound lasts. Raises `VoiceKitError`.
     """
-    command = [sys.executable, "-m", __name__, str(conversations)]
+    command = [sys.executable, "-m", __name__, str(conversations), str(turns)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
@@ -56,9 +56,9 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def _hold(conversations: int) -> dict[str, Any]:
+async def _hold(conversations: int, turns: int) -> dict[str, Any]:
     detector = Batch(make("vad", "silero", Settings()))
-    scenes = [scene(EARLY.sets, TURNS, seed) for seed in range(min(SCENES, conversations))]
+    scenes = [scene(EARLY.sets, turns, seed) for seed in range(min(SCENES, conversations))]
     await _talks([scene(("short",), 1, 0) for _ in range(4)], detector)  # what all share is loaded
     gc.collect()
     empty, began = resident(), time.perf_counter()
@@ -90,4 +90,4 @@ async def _talks(heard: list[Scene], detector: Batch) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_hold(int(sys.argv[1])))))
+    print(json.dumps(asyncio.run(_hold(*map(int, sys.argv[1:])))))

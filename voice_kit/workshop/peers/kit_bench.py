@@ -32,6 +32,7 @@ from voice_kit.types import (
     PlaybackStarted,
     Speech,
     Stops,
+    Transcribed,
     Transcript,
     TurnEnded,
     TurnStarted,
@@ -57,9 +58,15 @@ class Words:
     record: stage.Record
     name: str = "stub"
     stops: Stops = "async"
+    in_loop_time: bool = True
+    heard: float = 0.0
+    """When the last frame so far was heard."""
+    began: float = 0.0
+    """The same, when it last began."""
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """The words in `audio`, by the clock."""
+        self.began = self.heard
         await self.record.work(self.job.stt)
         return Transcript(self.job.said(self.record.now(), audio.seconds + self.job.stt + 0.3))
 
@@ -72,6 +79,7 @@ class Answers:
     record: stage.Record
     name: str = "stub"
     stops: Stops = "async"
+    in_loop_time: bool = True
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
         """The first sentence word by word, and the second a moment later."""
@@ -92,6 +100,7 @@ class Hum:
     record: stage.Record
     name: str = "stub"
     stops: Stops = "async"
+    in_loop_time: bool = True
 
     async def speak(self, text: str) -> AsyncIterator[Speech]:
         """A hum."""
@@ -121,28 +130,33 @@ async def talk(
     judge: TurnJudge | None = None,
 ) -> None:
     """One conversation, until the sound ends."""
+    words = Words(job, record)
     engines = Engines(
         Line("vad", detector),
-        Line("stt", Words(job, record)),
+        Line("stt", words),
         Line("llm", Answers(job, record)),
         Line("tts", Hum(job, record)),
         Line("judge", judge or Silence()),
     )
-    heard = handled = ended = 0.0
-    begun: dict[int, float] = {}
+    handled = ended = 0.0
+    due: dict[int, float] = {}  # when an answer could be heard at the soonest, by turn
 
     def watch(event: Event) -> None:
-        nonlocal heard, handled, ended
+        nonlocal handled, ended
         match event:
             case FrameHeard():
-                heard, handled = event.at, record.now()
+                words.heard, handled = event.at, record.now()
             case TurnStarted():
-                begun[event.turn] = heard + job.stt + job.llm + job.tts
+                due[event.turn] = words.heard
+            case Transcribed():
+                sooner = max(0.0, due[event.turn] - words.began)  # it was transcribed ahead
+                due[event.turn] += max(0.0, job.stt - sooner) + job.llm + job.tts
             case TurnEnded():
-                ended = heard
+                ended = words.heard
                 record.add("decided", handled)
             case PlaybackStarted():
-                record.add("sounded", due=max(ended, begun[event.turn]))
+                at = record.now() - (conversation.now() - event.at)
+                record.add("sounded", at, due=max(ended, due[event.turn]))
             case PlaybackPaused():
                 record.add("interrupted", handled)
                 record.add("silent")
@@ -153,12 +167,13 @@ async def talk(
                 record.add("abandoned")
 
     speaker, microphone = SilentSpeaker(), FileMicrophone(Audio(sound, RATE))
-    async with Conversation(engines, speaker, settings_of(job), observers=[watch]) as talk:
+    conversation = Conversation(engines, speaker, settings_of(job), observers=[watch])
+    async with conversation:
         if job.way != "plain":
-            Ahead.of(talk)
+            Ahead.of(conversation)
         record.opened = asyncio.get_running_loop().time()
-        await talk.listen(microphone)
-        talk.hush()
+        await conversation.listen(microphone)
+        conversation.hush()
 
 
 def prepare(job: stage.Job) -> stage.Conversation:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from voice_kit.workshop.peers.scenes import REST, SETS
-from voice_kit.workshop.peers.table import OURS
 
+OURS, BY_HAND = "voice-kit", "by hand"
 STT, LLM, TTS = 0.1, 0.1, 0.05
 """Seconds that every stub engine takes; together 250 ms."""
 EAGER, STOP = 0.064, 0.192
@@ -30,12 +30,12 @@ class Runner(NamedTuple):
 ALL, EVERYTHING = tuple(SETS), ("turns", "stops", "load")
 RUNNERS = (
     Runner(OURS, "early", "kit_bench", ALL, EVERYTHING),
-    Runner("by hand", "early", "by_hand", ALL, EVERYTHING),
+    Runner(BY_HAND, "early", "by_hand", ALL, EVERYTHING),
     Runner("pipecat", "early", "pipecat_bench", ALL, EVERYTHING),
     Runner("pipecat", "eager", "pipecat_bench", ALL),
     Runner("livekit", "early", "livekit_bench", ALL, EVERYTHING),
     Runner(OURS, "plain", "kit_bench", ("whole",)),
-    Runner("by hand", "plain", "by_hand", ("whole",)),
+    Runner(BY_HAND, "plain", "by_hand", ("whole",)),
     Runner("pipecat", "plain", "pipecat_bench", ("whole",)),
     Runner("livekit", "plain", "livekit_bench", ("whole",)),
     Runner(OURS, "text judge", "kit_bench", ("pauses",)),

@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from voice_kit.workshop.peers.plan import EAGER, LLM, STOP, STT, TTS
+from voice_kit.workshop.peers.plan import EAGER, LLM, OURS, STOP, STT, TTS
 from voice_kit.workshop.peers.scenes import PAUSES, SETS
-from voice_kit.workshop.peers.table import OURS, Row, best_peer
+from voice_kit.workshop.peers.table import Row, best_peer
 
 CLAIM = "<200 ms end-to-end for local deployment"
 
 
 def text(tables: Mapping[str, Sequence[Row]]) -> str:
     """The tables as people read them. “× peer” is ours ÷ the best peer's, “× hand” a line's own
-    figure ÷ the hand-written loop's."""
+    figure ÷ the hand-written loop's. “in vain” counts answers that were begun and not heard;
+    “wasted” is how many milliseconds of the engines' work were thrown away, a turn."""
     lines: list[str] = []
     for name, about in SETS.items():
         of = [line for line in tables["speed"] if line["set"] == name]
         if of:
-            lines += [f"Voice to voice, {about} (ms)", _head("decides early unanswered in vain")]
+            lines += [
+                f"Voice to voice, {about} (ms)",
+                _head("decides early unanswered in vain  wasted"),
+            ]
             for line in of:
                 lines.append(
                     _line(line)
                     + f"{_ms(line['decides_after'])}{line['too_early']:>4}/{line['turns']:<3}"
-                    f"{line['unanswered']:>8}{line['begun_in_vain']:>9}"
+                    f"{line['unanswered']:>8}{line['begun_in_vain']:>9}{line['wasted_ms']:>8.0f}"
                 )
             lines += [verdict(of), ""]
     lines += ["Added after the end of a turn, with nothing begun early (ms)", _head("")]

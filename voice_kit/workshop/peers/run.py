@@ -24,6 +24,7 @@ from voice_kit.workshop.peers.plan import (
     EVERYTHING,
     LLM,
     LONG_ANSWER,
+    OURS,
     STOP,
     STT,
     TTS,
@@ -34,7 +35,7 @@ from voice_kit.workshop.peers.plan import (
 )
 from voice_kit.workshop.peers.report import claim, settings, text
 from voice_kit.workshop.peers.scenes import Scene, scene
-from voice_kit.workshop.peers.table import OURS, Row, figures, stop_rows, turn_rows
+from voice_kit.workshop.peers.table import Row, figures, stop_rows, turn_rows
 
 HERE = Path(__file__).parent
 OWN = Path(sys.executable)

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from voice_kit.workshop.peers.plan import BY_HAND, OURS, TTS
 from voice_kit.workshop.peers.scenes import Asked
+from voice_kit.workshop.peers.stage import GAP
 
 Row = dict[str, Any]
-OURS, BY_HAND = "voice-kit", "by hand"
+SECOND = TTS + GAP
+"""Seconds that the second sentence of an answer takes."""
 SLACK = 0.001
 """Seconds: an event may be noted a moment before it is due."""
 
@@ -28,6 +31,7 @@ def turn_rows(events: Sequence[Row], turns: Sequence[Asked], engines: float) -> 
         due = [event["due"] for event in mine if event["at"] in after[:1] and "due" in event]
         decided = [at for at in _times(mine, "decided") if at >= turn.end - SLACK]
         early = any(at < turn.end - SLACK for at in sounded)
+        worked = sum(event["seconds"] for event in mine if event["event"] == "worked")
         good = not early and bool(after)
         rows.append(
             {
@@ -36,7 +40,7 @@ def turn_rows(events: Sequence[Row], turns: Sequence[Asked], engines: float) -> 
                 "silent": not sounded,
                 "in_vain": max(0, len(_times(mine, "began")) - len(sounded)),
                 "abandoned": len(_times(mine, "abandoned")),
-                "worked": sum(event["seconds"] for event in mine if event["event"] == "worked"),
+                "wasted": max(0.0, worked - len(sounded) * (engines + SECOND)),
                 "voice_to_voice": after[0] - turn.end if good else None,
                 "decided": decided[0] - turn.end if decided else None,
                 "added": after[0] - decided[0] - engines if good and decided else None,
@@ -88,6 +92,7 @@ def figures(rows: Sequence[Row]) -> dict[str, list[Row]]:
             "too_early": sum(row["early"] for row in of),
             "unanswered": sum(row["silent"] for row in of),
             "begun_in_vain": sum(row["in_vain"] for row in of),
+            "wasted_ms": 1000 * sum(row["wasted"] for row in of) / len(of),
         }
         for (name, peer, way), of in turns.items()
         if way != "plain"
