@@ -1,6 +1,7 @@
 """The arrows between the folders, the size of the core, and the manners a parser can see."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -143,15 +144,55 @@ def loads(*names):
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
-def test_importing_any_module_starts_no_thread():
-    names = [".".join(dotted(path)) for path, _ in modules() if path.name != "__main__.py"]
-    code = f"import threading, {', '.join(names)}; print(*(t.name for t in threading.enumerate()))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+def imported(names):
+    """Which threads run once these are imported, and which could not be, with the reason."""
+    code = (
+        "import importlib, json, sys, threading\n"
+        "missing = {}\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n"
+        "        importlib.import_module(name)\n"
+        "    except ModuleNotFoundError as error:\n"
+        "        missing[name] = error.name\n"
+        "    except Exception as error:\n"
+        "        if type(error).__name__ != 'MissingEngineError':\n"
+        "            raise\n"
+        "        missing[name] = str(error)\n"
+        "print(json.dumps([[each.name for each in threading.enumerate()], missing]))\n"
     )
-    if "ModuleNotFoundError" in done.stderr or "MissingEngineError" in done.stderr:
-        pytest.skip(f"an extra is missing: {done.stderr.splitlines()[-1]}")
-    assert done.stdout.split() == ["MainThread"], done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def of_a_peer(name):
+    """Which peer of the bench this module needs: one that lives in an environment of its own."""
+    found = re.fullmatch(r"voice_kit\.workshop\.peers\.(livekit|pipecat)_\w+", name)
+    return found and found[1]
+
+
+def names_to_import():
+    return [".".join(dotted(path)) for path, _ in modules() if path.name != "__main__.py"]
+
+
+def test_importing_any_module_starts_no_thread():
+    names = [name for name in names_to_import() if not of_a_peer(name)]
+    threads, missing = imported(names)
+    assert threads == ["MainThread"]
+    ours = {name: lacks for name, lacks in missing.items() if lacks.startswith("voice_kit")}
+    assert not ours
+    if missing:
+        pytest.skip(f"an extra is missing, the others were imported: {missing}")
+
+
+@pytest.mark.parametrize("peer", ["livekit", "pipecat"])
+def test_importing_what_compares_us_with_a_peer_starts_no_thread(peer):
+    names = [name for name in names_to_import() if of_a_peer(name) == peer]
+    assert len(names) == 2
+    pytest.importorskip(peer, reason=f"{peer} is in an environment of its own")
+    assert imported(names) == [["MainThread"], {}]
 
 
 def test_a_module_fits_into_one_head():
