@@ -1,0 +1,221 @@
+"""Transcribing ahead of a pause: the same words sooner, stopped when it was in vain."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from voice_kit.audio.microphone import FileMicrophone
+from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse.ahead import REST, Ahead
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.virtual import run
+from voice_kit.errors import EngineFailedError
+from voice_kit.settings import Settings
+from voice_kit.types import (
+    FRAME,
+    RATE,
+    Abandoned,
+    Audio,
+    EngineChanged,
+    Failed,
+    PlaybackStarted,
+    Transcribed,
+    TurnFinished,
+    TurnStarted,
+)
+from voice_kit.workshop.fakes import Script, ScriptedTranscriber, scripted
+
+FRAME_SECONDS = FRAME / RATE
+STT = 0.1
+GAP = 2 * FRAME_SECONDS
+"""One frame of this is wholly quiet, wherever frames begin: too short for a pause."""
+
+
+class Fading:
+    """Needs two more frames than it takes to fall silent, as Silero may: doubtful, then sure."""
+
+    name = "fading"
+    direct = True
+
+    def start(self):
+        return 0
+
+    def detect(self, frames, states):
+        loud = [float(np.mean(np.abs(each))) > 0.002 for each in frames]
+        after = [2 if each else max(0, state - 1) for each, state in zip(loud, states, strict=True)]
+        chances = {2: 1.0, 1: 0.9, 0: 0.1}
+        return np.array([chances[each] for each in after], np.float32), after
+
+
+class Talk:
+    """One conversation on a virtual clock, with or without transcribing ahead."""
+
+    def __init__(self, *parts, ahead=True, stt=None, settings=None, then=()):
+        self.events = []
+        self.script = Script()
+        self.stt = (stt or ScriptedTranscriber)(self.script, STT)
+        self.sound = self.script.sound(*parts, 3.0)
+        self.settings = Settings().changed({"hear.stop": 0.5, **(settings or {})})
+        self.then = then
+        run(self._talk(ahead), fast=True)
+
+    async def _talk(self, ahead):
+        engines = scripted(self.script, stt=self.stt, then={"stt": self.then})
+        engines.vad.current = Fading()
+        watch = [self.events.append]
+        speaker = SilentSpeaker(16_000)
+        async with Conversation(engines, speaker, self.settings, observers=watch) as talk:
+            self.ahead = Ahead.of(talk) if ahead else None
+            await talk.listen(FileMicrophone(self.sound))
+        assert len(asyncio.all_tasks()) == 1
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def heard(self):
+        return [event.heard for event in self.of(TurnFinished)]
+
+
+def test_the_words_are_there_sooner_by_the_frames_that_a_pause_takes_to_be_certain():
+    ahead, without = (Talk(0.3, ("hello", 0.64), ahead=each) for each in (True, False))
+    assert ahead.heard == without.heard == ["hello"]
+    (sooner,), (later,) = ahead.of(Transcribed), without.of(Transcribed)
+    # Two quiet frames make a pause of 64 ms; the doubtful one before them is known of already.
+    assert later.at - sooner.at == pytest.approx(2 * FRAME_SECONDS)
+    assert later.took == pytest.approx(STT)
+    assert (ahead.ahead.begun, ahead.ahead.used) == (1, 1)
+    assert len(ahead.stt.seconds) == 1
+
+
+def test_an_answer_begins_and_is_heard_no_sooner_than_its_pause_and_its_end_allow():
+    ahead, without = (Talk(0.3, ("hello", 0.64), ahead=each) for each in (True, False))
+    assert [event.at for event in ahead.of(TurnStarted)] == [
+        event.at for event in without.of(TurnStarted)
+    ]
+    assert ahead.of(PlaybackStarted)[0].at == pytest.approx(without.of(PlaybackStarted)[0].at)
+
+
+def test_speech_that_goes_on_stops_what_was_begun_and_leaves_no_trace():
+    class Counting(ScriptedTranscriber):
+        stopped = 0
+
+        async def transcribe(self, audio):
+            try:
+                return await super().transcribe(audio)
+            except asyncio.CancelledError:
+                self.stopped += 1
+                raise
+
+    parts = 0.3, ("hello", 0.48), GAP, ("there", 0.64)
+    talk = Talk(*parts, stt=Counting)
+    assert talk.ahead.begun == 2
+    assert talk.ahead.used == 1
+    assert talk.stt.stopped == 1
+    assert talk.heard == ["hello there"]
+    assert not talk.of(Abandoned)
+
+
+def test_no_word_is_lost_or_said_twice_however_long_a_pause_is():
+    for quiet in np.arange(1, 14) * FRAME_SECONDS:
+        parts = 0.3, ("one", 0.48), float(quiet), ("two", 0.32), 1.4, ("three", 0.48)
+        settings = {"hear.stop": 0.2}
+        ahead, without = (Talk(*parts, ahead=each, settings=settings) for each in (True, False))
+        assert " ".join(ahead.heard) == " ".join(without.heard) == "one two three", quiet
+
+
+def test_at_most_so_many_are_begun_in_a_turn():
+    parts = [part for _ in range(8) for part in (("word", 0.32), GAP)]
+    assert Talk(0.3, *parts, settings={"eager_starts": 2}).ahead.begun == 2
+    assert Talk(0.3, *parts, settings={"eager_starts": 5}).ahead.begun == 5
+
+
+def test_nothing_is_begun_where_no_answer_may_begin_early():
+    talk = Talk(0.3, ("hello", 0.64), settings={"hear.eager": 0})
+    assert talk.ahead.begun == 0
+    assert talk.heard == ["hello"]
+
+
+def test_a_transcriber_whose_call_cannot_be_taken_back_is_called_once():
+    class Paid(ScriptedTranscriber):
+        speculative = False
+
+    talk = Talk(0.3, ("hello", 0.64), stt=Paid)
+    assert talk.ahead.begun == 0
+    assert len(talk.stt.seconds) == 1
+    assert talk.heard == ["hello"]
+
+
+def test_a_slow_transcriber_that_cannot_be_stopped_is_not_begun_in_vain():
+    class Blocking:
+        name, stops, direct = "blocking", "steps", True
+
+        def __init__(self, script, delay):
+            self.script, self.seconds = script, []
+
+        def transcribe(self, audio):
+            self.seconds.append(audio.seconds)
+            return asyncio.ensure_future(self._slowly(audio))
+
+        async def _slowly(self, audio):
+            inner = ScriptedTranscriber(self.script, 0.3)
+            return await inner.transcribe(audio)
+
+    talk = Talk(0.3, ("hello", 0.64), 2.0, ("there", 0.64), stt=Blocking)
+    assert talk.ahead.begun == 0
+    assert talk.heard == ["hello", "there"]
+
+
+def test_a_failure_ahead_is_told_once_it_matters_and_the_next_in_line_takes_over():
+    class Broken(ScriptedTranscriber):
+        async def transcribe(self, audio):
+            raise EngineFailedError("broken", "it broke", fix="another")
+
+    script = []
+
+    def spare():
+        return ScriptedTranscriber(script[0], STT)
+
+    class Remembered(Broken):
+        def __init__(self, lines, delay):
+            script.append(lines)
+            super().__init__(lines, delay)
+
+    talk = Talk(0.3, ("hello", 0.64), 2.0, ("there", 0.64), stt=Remembered, then=[spare])
+    (failed,) = talk.of(Failed)
+    assert failed.stage == "stt"
+    assert "broken" in failed.message
+    assert len(talk.of(EngineChanged)) == 1
+    assert talk.heard[-1] == "there"
+
+
+def test_a_failure_ahead_that_nobody_asks_for_is_not_told():
+    class Moody(ScriptedTranscriber):
+        async def transcribe(self, audio):
+            if not self.seconds:
+                self.seconds.append(audio.seconds)
+                raise EngineFailedError("moody", "it broke", fix="another")
+            return await super().transcribe(audio)
+
+    talk = Talk(0.3, ("hello", 0.48), GAP, ("there", 0.64), stt=Moody)
+    assert talk.heard == ["hello there"]
+    assert not talk.of(Failed)
+
+
+def test_words_after_the_sound_that_was_begun_are_never_lost():
+    """Whoever asks for more sound than quiet can have added gets all of it transcribed."""
+
+    async def ask():
+        script = Script()
+        sound = script.sound(0.3, ("hello", 0.64), 0.2)
+        async with Conversation(scripted(script), SilentSpeaker(16_000)) as talk:
+            ahead = Ahead.of(talk)
+            begun = Audio(sound.samples[: 20 * FRAME], RATE)
+            more = script.say("there", (REST + 1) * FRAME_SECONDS)
+            ahead._begin(begun)
+            longer = Audio(np.concatenate([begun.samples, more.samples]), RATE)
+            other = Audio(script.say("other", begun.seconds).samples, RATE)
+            return [(await ahead.transcribe(each)).text for each in (longer, other, begun)]
+
+    assert run(ask(), fast=True) == ["hello there", "other", "hello"]
