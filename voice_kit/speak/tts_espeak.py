@@ -135,7 +135,8 @@ class Espeak:
         if not 0.2 <= speed <= 5:
             raise SettingsError(f"espeak cannot speak at speed {speed}. Use 0.2 to 5.")
         self._voice = model or VOICES.get(language, language)
-        self._words_a_minute = round(_WORDS_A_MINUTE * speed)
+        self.speed = speed
+        """Times the ordinary pace, for whatever is spoken from now on."""
         with _lock:
             there = _loaded().has(self._voice)
         if not there and model:
@@ -149,7 +150,8 @@ class Espeak:
         for piece in pieces(text, _PIECE):
             with _lock:
                 speakable = _UNSPEAKABLE.sub(" ", piece)
-                sound, starts = _loaded().say(speakable, self._voice, self._words_a_minute)
+                pace = round(_WORDS_A_MINUTE * self.speed)
+                sound, starts = _loaded().say(speakable, self._voice, pace)
                 rate = _loaded().rate
             samples = np.frombuffer(sound, np.int16).astype(np.float32) / np.float32(32768)
             audio = Audio(samples, rate)

@@ -85,7 +85,8 @@ class Kokoro:
             # "e" needs neither downloads nor packages; only its `generate_from_tokens` is used
             self._pipeline = kokoro.KPipeline("e", repo_id=REPO, model=network)
         self._voice = torch.stack(packs).mean(dim=0)
-        self._speed = speed
+        self.speed = speed
+        """Times the ordinary pace, for whatever is spoken from now on."""
         self._lock = threading.Lock()
         self.name = f"kokoro:{','.join(voices)}"
 
@@ -106,7 +107,7 @@ class Kokoro:
         if not any(sign.isalpha() for sign in phonemes):
             return Speech(text, Audio.silence(0.01, RATE))
         results = self._pipeline.generate_from_tokens(
-            tokens or phonemes, voice=self._voice, speed=self._speed
+            tokens or phonemes, voice=self._voice, speed=self.speed
         )
         samples = [result.audio.numpy() for result in results]
         audio = Audio(np.concatenate(samples).astype(np.float32, copy=False), RATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -86,18 +87,20 @@ class Piper:
         except Exception as error:  # onnxruntime has kinds of its own
             raise _damaged(file) from error
         self._timed = len(self._voice.session.get_outputs()) > 1
-        scale = self._voice.config.length_scale / speed
-        self._how = SynthesisConfig(speaker_id=speaker, length_scale=scale)
+        self._how = partial(SynthesisConfig, speaker_id=speaker)
+        self.speed = speed
+        """Times the ordinary pace, for whatever is spoken from now on."""
         self.name = f"piper:{file.stem}"
 
     def speak(self, text: str) -> Iterator[Speech]:
         """The sound of `text`, in parts of 200 characters at most."""
         rate = self._voice.config.sample_rate
         timed = {"include_alignments": True} if self._timed else {}
+        how = self._how(length_scale=self._voice.config.length_scale / self.speed)
         for part in pieces(text, _LONGEST_STEP):
             spoken = " ".join(part.split()).replace("\0", "")
             try:
-                chunks = list(self._voice.synthesize(spoken, self._how, **timed))
+                chunks = list(self._voice.synthesize(spoken, how, **timed))
             except Exception as error:  # onnxruntime has kinds of its own
                 raise EngineFailedError(self.name, "its network", fix="another voice") from error
             sounds: list[Samples] = [chunk.audio_float_array for chunk in chunks]

@@ -1,0 +1,95 @@
+"""Amounts in other units."""
+
+from __future__ import annotations
+
+import re
+import threading
+import tomllib
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from voice_kit.think.skills.numbers import number, said_number
+from voice_kit.think.tools import ToolError
+
+_PINT = re.compile(r"[a-zA-Z_]+(?: ?\*\* ?-?[1-9])?(?: ?[*/] ?[a-zA-Z_]+(?: ?\*\* ?-?[1-9])?){0,3}")
+"""What pint is given to read: it would happily compute 9 ** 9 ** 9."""
+_AMOUNT = re.compile(r"((?:minus |-)?[\d.,]+) ?(.+)")
+_loading = threading.Lock()
+
+
+@cache
+def units() -> dict[str, str]:
+    """pint's name of every unit in units.toml, by what it is called in lower case."""
+    return {called.lower(): name for name, ways in _spoken().items() for called in ways}
+
+
+def quantity(words: str) -> dict[str, Any] | None:
+    """ "five and a half miles" or "10km" as arguments: `{"amount": 5.5, "unit": "mile"}`."""
+    if written := _AMOUNT.fullmatch(words):
+        splits = [written.groups()]
+    else:
+        said = words.split()
+        splits = [(" ".join(said[:at]), " ".join(said[at:])) for at in range(1, len(said))]
+    for amount, called in splits:
+        # "5 feet in inches" has an amount; "how many inches in a foot" has one of it.
+        found = Fraction(1) if amount in ("a", "an", "one") else number(amount)
+        if found is not None and called in units():
+            plain = int(found) if found.denominator == 1 else float(found)
+            return {"amount": plain, "unit": units()[called]}
+    if words == "half a mile":
+        return {"amount": 0.5, "unit": "mile"}
+    return None
+
+
+def converted(amount: float, unit: str, to: str) -> float:
+    """The same amount in another unit. Raises `ToolError`."""
+    names = [units().get(name.lower().strip(), name.strip()) for name in (unit, to)]
+    if not all(len(name) <= 60 and _PINT.fullmatch(name) for name in names):
+        raise ToolError("I do not know that unit.")
+    import pint
+
+    try:
+        here = _registry().Quantity(amount, names[0])
+        value = float(here.to(names[1]).magnitude)
+    except pint.UndefinedUnitError as error:
+        raise ToolError("I do not know that unit.") from error
+    except pint.DimensionalityError as error:
+        what = f"{called(names[0], 2)} cannot be turned into {called(names[1], 2)}"
+        raise ToolError(f"{what[0].upper()}{what[1:]}.") from error
+    except (pint.errors.PintError, ArithmeticError, ValueError, TypeError) as error:
+        raise ToolError("I cannot convert that.") from error
+    return float(f"{value:.12g}")
+
+
+def called(unit: str, amount: float) -> str:
+    """What so many of a unit are called."""
+    ways = _spoken().get(unit)
+    if ways is None:
+        return unit.replace(" / ", " per ").replace("_", " ")
+    return ways[0] if amount == 1 else ways[1]
+
+
+def said_quantity(amount: float, unit: str) -> str:
+    """An amount with its unit, fit to be spoken."""
+    return f"{said_number(amount)} {called(units().get(unit.lower(), unit), amount)}"
+
+
+@cache
+def _spoken() -> dict[str, list[str]]:
+    text = files("voice_kit.think.skills").joinpath("units.toml").read_text(encoding="utf-8")
+    return dict(tomllib.loads(text))
+
+
+def _registry() -> Any:
+    """pint's units, read at the first conversion: it takes a third of a second."""
+    with _loading:
+        return _made()
+
+
+@cache
+def _made() -> Any:
+    import pint
+
+    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
