@@ -116,6 +116,8 @@ class _NotOurs(logging.Filter):
 
 _LOGGERS = (
     "LiteLLM httpx httpx2 openai openai._base_client openai._legacy_response openai._response "
+    "client mcp.client.client mcp.client.stdio mcp.client.streamable_http mcp.client.caching "
+    "mcp.shared.jsonrpc_dispatcher mcp.shared.tool_name_validation mcp.os.posix.utilities "
     + " ".join(
         f"{core}.{part}"
         for core in ("httpcore", "httpcore2")
