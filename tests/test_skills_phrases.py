@@ -31,7 +31,8 @@ tell_date day=the 24th of december
 days_until day=christmas
   how many days until christmas | how long is it until Christmas? | how many days till christmas
 set_timer minutes=25
-  set a timer for twenty five minutes | Set a timer for 25 minutes. | set a timer for twenty-five minutes
+  set a timer for twenty five minutes | Set a timer for 25 minutes.
+  set a timer for twenty-five minutes
   please set a timer for 25 minutes | can you set a timer for twenty five minutes please
   start a twenty five minute timer | i need a timer for 25 minutes | timer for twenty five minutes
   give me a 25-minute timer | twenty five minute timer | count down twenty five minutes
@@ -40,7 +41,8 @@ set_timer minutes=4
   set a timer for four minutes | set a timer for for minutes
 set_timer hours=1 minutes=30
   set a timer for an hour and a half | set a timer for one hour and thirty minutes
-  set a timer for ninety minutes | set a timer for 1 hour 30 minutes | set a timer for one hour thirty
+  set a timer for ninety minutes | set a timer for 1 hour 30 minutes
+  set a timer for one hour thirty
 set_timer minutes=30
   set a timer for half an hour | start a half an hour timer
 set_timer minutes=10 name=pasta
@@ -60,7 +62,8 @@ set_alarm time=7:30 am or pm
 set_alarm time=19:00 day=monday
   set an alarm for seven pm on monday | set an alarm for monday evening at seven
 set_alarm time=21:40
-  set an alarm for twenty to ten pm | set an alarm for 21:40 | set an alarm for nine forty in the evening
+  set an alarm for twenty to ten pm | set an alarm for 21:40
+  set an alarm for nine forty in the evening
 set_alarm_in hours=2
   wake me in two hours | set an alarm in 2 hours | set an alarm for two hours from now
 remind_me about=call my mum minutes=10
@@ -80,7 +83,8 @@ time_left what=timer
 time_left what=alarm
   when is my next alarm | what alarms are set | show my alarms
 cancel what=timer
-  cancel the timer | stop the timer | cancel my timer please | turn off the timer | delete that timer
+  cancel the timer | stop the timer | cancel my timer please
+  turn off the timer | delete that timer
 cancel what=timer name=pasta
   cancel the pasta timer | stop my pasta timer | cancel the timer called pasta
 cancel what=alarm
@@ -97,7 +101,8 @@ add_note text=buy milk
 add_note text=the Wi-Fi password is Tulip
   Make a note that the Wi-Fi password is Tulip.
 add_note text=milk notebook=shopping
-  add milk to my shopping list | put milk on the shopping list | please add milk to the shopping list
+  add milk to my shopping list | put milk on the shopping list
+  please add milk to the shopping list
 read_notes
   read my notes | Read my notes. | read me my notes please | what notes do i have
   what do my notes say | read back my notes | do i have any notes
@@ -136,9 +141,11 @@ change_loudness how=louder
   louder | Louder. | louder please | speak louder | a bit louder | speak up | talk a little louder
   turn it up | turn up the volume | turn the volume up a bit | you are too quiet | i can't hear you
 change_loudness how=quieter
-  quieter | speak more quietly | softer please | turn it down | turn down the volume | you're too loud
+  quieter | speak more quietly | softer please | turn it down
+  turn down the volume | you're too loud
 change_pace how=slower
-  slower | speak more slowly | slow down | a bit slower please | talk slower | you're speaking too fast
+  slower | speak more slowly | slow down | a bit slower please
+  talk slower | you're speaking too fast
 change_pace how=faster
   faster | speak faster | speed up | a little faster | talk more quickly
 what_can_you_do
@@ -146,7 +153,8 @@ what_can_you_do
 open_app name=text editor
   open the text editor | open text editor please | start the text editor app
 open_page url=https://example.org
-  open example dot org | go to example.org | open https://example.org | visit the website example.org
+  open example dot org | go to example.org | open https://example.org
+  visit the website example.org
 screenshot
   take a screenshot | take a screen shot please | make a screenshot
 volume percent=50
@@ -159,8 +167,10 @@ LEFT_ALONE = """
 remind me what a timer is | remind me who you are | remind me of you | remind me
 turn down the idea | turn down the offer | turn up at seven | turn the page
 what is a timer | a timer is a device | how do i set a timer | set a timer | why set a timer
-don't set a timer for ten minutes | never set a timer for ten minutes | he set a timer for ten minutes
-set a timer for ten minutes or so | set a timer for purple minutes | set a timer for minus ten minutes
+don't set a timer for ten minutes | never set a timer for ten minutes
+he set a timer for ten minutes
+set a timer for ten minutes or so | set a timer for purple minutes
+set a timer for minus ten minutes
 set a timer for ten minutes and open the door | set the table for ten people | set a record
 wake me up before you go go | wake me up when september ends | an alarming rate
 set an alarm for twenty five thirty | set an alarm for seven seventy
@@ -168,9 +178,11 @@ set an alarm for every weekday at seven | wake me at seven in the afternoon in t
 what time does the train leave | what time is it on mars | what time is it in the movie
 what is the time complexity of quicksort | time flies | the time of my life
 what day is independence day | what is the date of the battle of hastings | when is the next train
-how many people live in paris | how long does it take | how long is a marathon | how long until dinner
+how many people live in paris | how long does it take | how long is a marathon
+how long until dinner
 how much is left of the cake | how much is the fish
-cancel my subscription | cancel the meeting at three | cancel culture | stop the car | stop asking why
+cancel my subscription | cancel the meeting at three | cancel culture
+stop the car | stop asking why
 stop me if you know this one | can you stop the rain | be quiet about it | quiet places in london
 read me a story | read a book | read between the lines | read my mind
 take notes in class | take note of this | what is a note | what note is this | make a note
@@ -189,7 +201,7 @@ open the door | open your mind | open sesame | open calculus | open a bank accou
 open file colon slash slash etc | open the pod bay doors
 the volume of a sphere | set the volume to eleven hundred bananas | mute swans
 I stopped the timer yesterday | what happens if i say stop | what does stop mean
-""".split("\n")
+"""
 
 
 def cases():
@@ -204,7 +216,9 @@ def cases():
 
 
 CASES = list(cases())
-NEAR_MISSES = [words.strip() for line in LEFT_ALONE for words in line.split("|") if words.strip()]
+NEAR_MISSES = [
+    words.strip() for line in LEFT_ALONE.splitlines() for words in line.split("|") if words.strip()
+]
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +268,7 @@ def test_whatever_is_understood_can_be_called(home, words):
     st.sampled_from(CASES), st.sampled_from(["zebra", "not", "don't", "about", "why"]), st.data()
 )
 def test_one_word_too_many_and_it_is_no_longer_the_same(home, case, word, data):
-    tool, arguments, words = case
+    tool, _, words = case
     if word in ("about", "not") and tool in ("add_note", "remind_me"):
         return  # their own words may be anything
     said = words.split()

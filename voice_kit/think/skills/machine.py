@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from voice_kit.errors import install
 from voice_kit.think.skills.kinds import KINDS
 from voice_kit.think.skills.numbers import listed, number
 from voice_kit.think.skills.phrases import Kind, words_from
@@ -91,7 +92,7 @@ def machine_skills(
             import mss
             import mss.tools
         except ImportError as error:
-            raise ToolError("mss is missing. Try: pip install mss") from error
+            raise ToolError(f"mss is missing. Try: {install('screen')}") from error
         file = pictures / f"screen-{room.local():%Y-%m-%d-%H%M%S}.png"
         try:
             pictures.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ ORDINALS |= {f"{word[:-1]}ieth": word for word in TENS} | {"hundredth": "hundred
 
 WORDS = frozenset({*SMALL, *TENS, *SCALES, "hundred", "dozen", "point", "and", "a", "an"})
 """Every word that may be part of a number, beside digits."""
-DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
+DIGITS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _ORDINAL = re.compile(r"(\d{1,3})(?:st|nd|rd|th)")
 _LONGEST = 30  # digits; more is no number that anybody says
 
