@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_kit.types import FRAME
-
 Array = NDArray[np.float32]
 
 CONTEXT = 64
@@ -69,8 +67,8 @@ class Network:
         # Now a frame is one step: what a kernel has for its neighbours would meet zeros.
         self._third = _stripes(_matrix(kernels[2][:, :, 1:]), BLOCK)
         self._fourth = _stripes(_matrix(kernels[3][:, :, 1:2]), BLOCK)
-        # tanh(x) = 2 σ(2x) - 1 makes one function of all four gates, and σ(x) = 1 / (1 + exp(-x)).
-        scale = np.repeat(np.array([-1, -1, -1, -2], np.float32), MEMORY)
+        # σ(x) = (1 + tanh(x / 2)) / 2 makes one function of all four gates.
+        scale = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), MEMORY)
         self._gates = _stripes((gates * scale[:, np.newaxis]).T, BLOCK)
         self._gates_bias = gates_bias * scale
 
@@ -89,13 +87,11 @@ class Network:
 
     def _compute(self, frames: Array, states: Array, after: Array) -> Array:
         count = len(frames)
-        sound = np.concatenate((states[:, :CONTEXT], frames), axis=1)
-        spectra = np.fft.rfft(sound[:, WINDOWS] * self._window)
+        turned = frames[:, -2 : -CONTEXT - 2 : -1]  # the last window is turned back at the end
+        sound = np.concatenate((states[:, :CONTEXT], frames, turned), axis=1)
+        spectra = np.fft.rfft(_windows(sound) * self._window)
         loudness = np.zeros((count, STEPS + 2, BINS), np.float32)  # with a step of zeros around
-        inner = loudness[:, 1:-1]
-        np.multiply(spectra.real, spectra.real, out=inner)
-        inner += np.square(spectra.imag)
-        np.sqrt(inner, out=inner)
+        np.abs(spectra, out=loudness[:, 1:-1])
 
         hidden = np.zeros((count, STEPS + 1, 128), np.float32)
         threes = _times(_threes(loudness, STEPS, 1), self._first)
@@ -109,10 +105,11 @@ class Network:
 
         gates = _times(read, self._gates)
         gates += self._gates_bias
-        _sigmoid_of_negative(gates)
+        np.tanh(gates, out=gates)
+        chances = gates[:, : 3 * MEMORY]
+        chances += 1
+        chances *= 0.5
         take, show, keep, new = (gates[:, n * MEMORY : (n + 1) * MEMORY] for n in range(4))
-        new *= 2
-        new -= 1
         new *= take
         h, c = after[:, CONTEXT:-MEMORY], after[:, -MEMORY:]
         after[:, :CONTEXT] = frames[:, -CONTEXT:]
@@ -120,17 +117,18 @@ class Network:
         c += new
         np.tanh(c, out=h)
         h *= show
-        return _sigmoid_of_negative(-(np.maximum(h, 0) @ self._last + self._last_bias))
+        speech: Array = np.tanh((np.maximum(h, 0) @ self._last + self._last_bias) / 2)
+        speech += 1
+        speech *= 0.5
+        return speech
 
 
-def _windows() -> NDArray[np.intp]:
-    """Where each spectrum reads: four overlapping windows, the last one turned back at the end."""
-    size = CONTEXT + FRAME
-    at = HOP * np.arange(STEPS)[:, np.newaxis] + np.arange(WINDOW)
-    return np.where(at < size, at, 2 * (size - 1) - at)
-
-
-WINDOWS = _windows()
+def _windows(sound: Array) -> Array:
+    """The four overlapping windows of each stream's sound, without a copy: (B, 4, 256)."""
+    stream, sample = sound.strides
+    return np.ndarray(
+        (len(sound), STEPS, WINDOW), np.float32, sound, 0, (stream, HOP * sample, sample)
+    )
 
 
 def _window(basis: Array) -> Array:
@@ -178,11 +176,3 @@ def _threes(steps: Array, count: int, stride: int) -> Array:
 def _relu(product: Array, bias: Array) -> Array:
     product += bias
     return np.maximum(product, 0, out=product)
-
-
-def _sigmoid_of_negative(array: Array) -> Array:
-    """1 / (1 + exp(x)), in place. Far out exp is infinite, and this is 0."""
-    with np.errstate(over="ignore"):
-        np.exp(array, out=array)
-    array += 1
-    return np.reciprocal(array, out=array)

@@ -18,18 +18,18 @@ from voice_kit.hear.silero_network import CONTEXT, MEMORY, STATE, Network
 
 FIX = "pip install faster-whisper onnxruntime"
 
-TOGETHER = 3
+TOGETHER = 2
 """From so many streams on they are computed together, in numpy.
 
 Microseconds of one core for a frame of one stream, on a Zen 3 at 2.4 GHz with numpy 2.4 and
-onnxruntime 1.31, by `voice-kit bench --only detector`:
+onnxruntime 1.31, the second line by `voice-kit bench --only detector`:
 
-    streams        1     4    16    64   100
-    onnxruntime  115   115   115   115   115
-    numpy        149    62    31    27    28
+    streams        1     2     4    16    64   100
+    onnxruntime  150   150   150   150   150   150
+    numpy        148    97    60    33    27    29
 
 onnxruntime can only take the streams one after the other, since the first axis of this file is
-time. Made to batch all the same, by two changed axes, it needs 103, 62, 55, 53 and 52.
+time. Made to batch all the same, by two changed axes, it is slower from four streams on.
 """
 
 
