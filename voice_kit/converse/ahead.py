@@ -16,6 +16,9 @@ from voice_kit.types import FRAME, Audio, Event, FrameHeard, SpeechStarted, Stop
 DOUBTFUL, SOFT = 0.98, 0.03
 """A frame that is less likely to be speech than this, and softer than the loudest of the turn by
 so much, −30 dB, may be the first of a pause. Silero needs one or two more to call it one."""
+BURST, INAUDIBLE = 2.0, 0.001
+"""One that is louder by this than the softest since then is no pause: a “p” ends with a burst. What
+is 60 dB softer than the loudest may be anything."""
 REST = 4
 """Frames that may follow before the pause is certain. A word does not fit into them."""
 SPARE = 0.1
@@ -45,7 +48,7 @@ class Ahead:
         self._words: asyncio.Future[Transcript] | None = None
         self._work: asyncio.Task[None] | None = None
         self._sound = Audio.silence(0)
-        self._peak = self._took = 0.0
+        self._peak = self._softest = self._took = 0.0
         self._rest = self._begun_in_turn = 0
         self._fading = True  # whether the frame before was soft
 
@@ -100,7 +103,11 @@ class Ahead:
 
     def _is_fading(self, frame: FrameHeard) -> bool:
         soft = frame.probability < DOUBTFUL and frame.level < SOFT * self._peak
-        return soft or frame.probability < self._talk.ears.rules.stop_below
+        if not soft and frame.probability >= self._talk.ears.rules.stop_below:
+            return False
+        before = self._softest if self._fading else frame.level
+        self._softest = min(before, frame.level)
+        return frame.level <= BURST * before + INAUDIBLE * self._peak
 
     def _drop(self) -> None:
         if self._work is not None:
