@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice_kit.audio.microphone import FileMicrophone
-from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.audio.speaker import SilentPlayback, SilentSpeaker
 from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.line import Engines, Line
@@ -109,6 +109,14 @@ class Hum:
         yield Speech(text, Audio(samples, OUT))
 
 
+class Loudspeaker(SilentSpeaker):
+    """Keeps nothing of what it played, as a real one."""
+
+    def open(self, on_start: Callable[[float], None]) -> SilentPlayback:
+        """A new playback."""
+        return SilentPlayback(self, on_start)
+
+
 def settings_of(job: stage.Job) -> Settings:
     """How a conversation is set for this job."""
     changes: dict[str, Any] = {
@@ -166,7 +174,7 @@ async def talk(
             case Abandoned():
                 record.add("abandoned")
 
-    speaker, microphone = SilentSpeaker(), FileMicrophone(Audio(sound, RATE))
+    speaker, microphone = Loudspeaker(), FileMicrophone(Audio(sound, RATE))
     conversation = Conversation(engines, speaker, settings_of(job), observers=[watch])
     async with conversation:
         if job.way != "plain":
