@@ -98,7 +98,11 @@ class OpenAIModel:
         calls, finished = Calls(), False
         try:
             async with client.chat.completions.with_streaming_response.create(
-                model=self._model, stream=True, extra_body=self._options, **asked
+                # As “extra”, because the client takes milliseconds to look through what is not.
+                model=self._model,
+                messages=[],
+                stream=True,
+                extra_body={**asked, **self._options},
             ) as response:
                 # The client's own stream drops the connection at the end of each answer
                 # (version 2), and opening one to a far server costs a tenth of a second.
