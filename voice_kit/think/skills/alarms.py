@@ -193,5 +193,8 @@ class Alarms:
     def _connect(self) -> Any:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self._file, timeout=2.0, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        # Kept through a crash of ours; when the power fails, the last seconds may be lost.
+        db.execute("PRAGMA synchronous = NORMAL")
         db.execute(_TABLE)
         return db

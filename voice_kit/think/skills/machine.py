@@ -44,7 +44,12 @@ def machine_skills(
     page = Kind(_SPOKEN_PAGE.pattern, _spoken_page)
     started: list[subprocess.Popen[bytes]] = []
 
-    @skill(f"{_OPEN} [the | my] {{name:app}} [app | application]", kinds={"app": known}, off=True)
+    @skill(
+        f"{_OPEN} [the | my] {{name:app}} [app | application]",
+        kinds={"app": known},
+        can="open applications",
+        off=True,
+    )
     def open_app(name: str) -> str:
         """Start an application by its name."""
         wanted = " ".join(name.lower().split())
@@ -64,6 +69,7 @@ def machine_skills(
     @skill(
         "(open | go to | show [me] | visit | browse to) [the] [page | website | site] {url:page}",
         kinds={"page": page},
+        can="open pages of the web",
         off=True,
     )
     def open_page(url: str) -> str:
@@ -84,6 +90,7 @@ def machine_skills(
         "(take | make | save) [a | another] (screenshot | screen shot | picture of the screen)",
         "[a] screenshot",
         "capture (the | my) screen",
+        can="take screenshots",
         off=True,
     )
     def screenshot() -> str:
@@ -96,7 +103,7 @@ def machine_skills(
         file = pictures / f"screen-{room.local():%Y-%m-%d-%H%M%S}.png"
         try:
             pictures.mkdir(parents=True, exist_ok=True)
-            with mss.mss() as screen:
+            with mss.MSS() as screen:
                 shot = screen.grab(screen.monitors[0])
             mss.tools.to_png(shot.rgb, shot.size, output=str(file))
         except (mss.ScreenShotError, OSError) as error:

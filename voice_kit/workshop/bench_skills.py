@@ -1,0 +1,95 @@
+"""How long skills take to understand a sentence and to do what it asks.
+
+`python -m voice_kit.workshop.bench_skills [--json]`. Times are p50 and p99, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from voice_kit.settings.groups import Tools as ToolSettings
+from voice_kit.think.skills import Alarms, Room, Skills, all_skills
+from voice_kit.think.tools import Tools
+
+SENTENCES = (
+    "what time is it",
+    "Could you tell me what time it is in New York, please?",
+    "what is three hundred and ten times twelve",
+    "how many feet are there in five and a half miles",
+    "set a pasta timer for twenty five minutes",
+    "how much time is left",
+    "cancel the pasta timer",
+    "add oat milk to my shopping list",
+    "what is on my shopping list",
+    "what can you do",
+    "tell me a story about a timer that would not ring",
+)
+"""In this order: what one sets, the next one finds. The last is none of ours."""
+
+
+def measured(rounds: int = 200) -> dict[str, list[float]]:
+    """p50 and p99 in milliseconds of understanding each sentence, and of doing it as well."""
+    with tempfile.TemporaryDirectory() as folder:
+        room = Room()
+        alarms = Alarms(Path(folder), room)
+        skills = all_skills(room, ToolSettings(notes=f"{folder}/notes"), alarms=alarms)
+        tools = Tools(skills.tools)
+        found = {words: _timed(partial(skills.find, words), rounds) for words in SENTENCES}
+        whole: dict[str, list[float]] = {words: [] for words in SENTENCES}
+        for _ in range(rounds // 10):
+            for words in SENTENCES:
+                whole[words].append(_done(skills, tools, words))
+        alarms.close()
+    return {
+        words: [round(value, 3) for value in (*_spread(found[words]), *_spread(whole[words][1:]))]
+        for words in SENTENCES
+    }
+
+
+def _done(skills: Skills, tools: Tools, words: str) -> float:
+    began = time.perf_counter()
+    call = skills.find(words)
+    if call is not None:
+        tool, arguments = tools.prepared(call)
+        if tool.stops != "async":
+            tool.work(**arguments)
+    return time.perf_counter() - began
+
+
+def _timed(work: Callable[[], object], rounds: int) -> list[float]:
+    work()
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def _spread(times: Sequence[float]) -> list[float]:
+    return [float(each) * 1000 for each in np.percentile(times, [50, 99])]
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    figures = measured()
+    if parser.parse_args().json:
+        print(json.dumps(figures, indent=1))
+        return
+    print(f"{'sentence':56} {'understood':>15} {'and done':>15}")
+    for words, (find, find_99, done, done_99) in figures.items():
+        print(f"{words:56} {find:7.2f} {find_99:7.2f} {done:7.2f} {done_99:7.2f}")
+
+
+if __name__ == "__main__":
+    main()
