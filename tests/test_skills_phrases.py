@@ -1,6 +1,7 @@
 """Which sentences the skills understand, as which call, and which they leave alone."""
 
 import re
+import time
 
 import pytest
 from helpers_skills import MACHINE, AtHome
@@ -276,6 +277,20 @@ def test_one_word_too_many_and_it_is_no_longer_the_same(home, case, word, data):
     call = home.skills.find(" ".join([*said[:place], word, *said[place:]]))
     own_words = {"name", "text", "about", "notebook"}
     assert call is None or own_words & call.arguments.keys()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("blah " * 5000, "set a timer for " + "ten minutes and " * 80, "please " * 1000 + "stop"),
+        *("remind me to " + "x in at " * 160, "what is " + "1 plus " * 180, "seven to " * 150),
+        *("how many " + "in a " * 250, "add " + "to my list " * 120, "what is " + "in to " * 200),
+    ],
+)
+def test_a_sentence_that_never_ends_takes_no_time(home, words):
+    began = time.perf_counter()
+    home.skills.find(words)
+    assert time.perf_counter() - began < 0.5
 
 
 def test_case_punctuation_and_courtesy_change_nothing(home):

@@ -11,6 +11,7 @@ from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.audio.volume import Volume
 from voice_kit.converse.line import Line
 from voice_kit.settings.groups import Tools as ToolSettings
+from voice_kit.sounds import clips
 from voice_kit.think.brain import Acting
 from voice_kit.think.skills import Alarms, Room, all_skills
 from voice_kit.think.tools import Tools
@@ -118,3 +119,26 @@ def test_the_last_answer_is_said_again_and_louder(tmp_path):
 def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, words):
     scene = act(tmp_path, 1.0, (words, 1.0), 6.0)
     assert scene.memory[-1][1].endswith(".")
+
+
+def test_what_is_spoken_in_the_recordings_is_understood_as_it_is_written(tmp_path):
+    from voice_kit.hear.stt_sphinx import PocketSphinx
+
+    skills = all_skills(Room(Clock(), ZURICH))
+    spoken = [clip for clip in clips() if clip.kind in ("command", "pause", "interruption")]
+    assert len(spoken) > 15
+    engine = PocketSphinx()
+    try:
+        heard = {clip.text: engine.transcribe(clip.audio()).text for clip in spoken}
+    finally:
+        engine.close()
+    found = {text: skills.find(text) for text in heard}
+    assert {text: skills.find(words) for text, words in heard.items()} == found
+    assert sum(call is not None for call in found.values()) >= 14
+
+
+def test_what_is_only_talked_about_is_no_skill():
+    skills = all_skills(Room(Clock(), ZURICH))
+    talk = [clip.text for clip in clips() if clip.kind in ("free", "question", "backchannel")]
+    assert len(talk) > 15
+    assert [text for text in talk if skills.find(text)] == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from voice_kit.think.skills.kinds import KINDS
 from voice_kit.think.skills.phrases import Heard, Kind, Phrase, heard, readings
 from voice_kit.think.tools import Tool, tool
 from voice_kit.types import ToolCall
+
+LONGEST = 1500
+"""Characters of a sentence that asks for something. Comparing takes milliseconds up to here."""
 
 
 class Skill(Protocol):
@@ -84,7 +87,7 @@ class Skills:
         """Their tools, for `Tools`, by which models may use them too."""
         return tuple(each.tool for each in self._skills)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Skill]:
         return iter(self._skills)
 
     def find(self, words: str) -> ToolCall | None:
@@ -93,6 +96,8 @@ class Skills:
         Where several skills understand them it is the one that explains most of them by itself:
         “read my shopping list” is that list, not a note of that name.
         """
+        if len(words) > LONGEST:
+            return None
         sentence = heard(words)
         calls = [
             each.meant(sentence) if isinstance(each, Phrased) else each.understand(words)
