@@ -87,7 +87,7 @@ def test_the_words_so_far_are_shown_on_a_terminal_and_taken_back():
 def test_waking_and_falling_asleep_are_told():
     screen = io.StringIO()
     view = ConsoleView(Console(file=screen, width=80))
-    view(Woke(1.0))
+    view(Woke(1.0, 0.9))
     view(FellAsleep(31.0))
     assert screen.getvalue().split("\n")[:2] == [
         "       (awake)",

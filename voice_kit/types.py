@@ -124,9 +124,11 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Woke:
-    """The wake phrase was heard: the conversation answers."""
+    """The wake phrase was heard: what is said after it is answered."""
 
     at: float
+    ended: float
+    """When the phrase ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from voice_kit.hear.ears import FRAME_SECONDS, Ears
 from voice_kit.hear.protocols import Sleeper
 from voice_kit.settings import Settings
 from voice_kit.think.history import History
-from voice_kit.types import Event, Failed, FrameHeard, Samples, Transcribed
+from voice_kit.types import Event, Failed, FrameHeard, Samples, Transcribed, Woke
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,7 @@ class Conversation:
         self.engines = engines
         self._turns = asyncio.TaskGroup()
         self._sleep = sleep
-        addressed = sleep.without_phrase if sleep else str
-        self._desk = Desk(engines, speaker, self.history, self.tell, self.now, addressed)
+        self._desk = Desk(engines, speaker, self.history, self.tell, self.now)
         self._floor = Floor(self.ears, self._desk, self._turns, self.settings)
         self._origin: float | None = None
         self._closed = False
@@ -140,7 +139,9 @@ class Conversation:
             busy = self.ears.speaking or self._floor.taken
             if change := self._sleep.feed(frame, self.ears.now, busy):
                 self.tell(change)
-            if self._sleep.asleep:
+                if isinstance(change, Woke):
+                    self.ears.begin_at(change.ended)
+            if self._sleep.asleep or change:
                 events = []
         self._floor.react(events)
 

@@ -23,8 +23,6 @@ class Desk:
     notify: Callable[[Event], None]
     now: Callable[[], float]
     """Seconds since the microphone opened."""
-    addressed: Callable[[str], str] = str
-    """What of the words that were said is meant for us."""
 
     async def replace(self, turn: int, failure: StageFailedError) -> bool:
         """Tell of the failure and let the next engine take over; whether there was one."""

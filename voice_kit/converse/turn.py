@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from voice_kit.audio.protocols import Playback
@@ -175,7 +175,6 @@ class Turn:
         transcript = await call(
             "stt", engine, lambda: engine.transcribe(audio), self.settings.timeouts.stt
         )
-        transcript = replace(transcript, text=self.desk.addressed(transcript.text))
         self.tell(Transcribed, transcript, self.desk.now() - began, engine.name)
         return transcript
 

@@ -87,6 +87,11 @@ class Ears:
         """Let the turn under way end after this many seconds of quiet, unless speech goes on."""
         self._wait = wait
 
+    def begin_at(self, seconds: float) -> None:
+        """What was heard until then does not belong to the turn under way."""
+        self._frames = self._frames[-in_frames(max(0.0, self.now - seconds)) :]
+        self._loud, self._started = 0, seconds
+
     def feed(self, frame: Samples, probability: float) -> list[HearingEvent]:
         """What this frame changes. `frame` has shape (512,), 16 kHz.
 

@@ -74,8 +74,11 @@ class WakeSpotter(Protocol):
 
     phrase: str
 
-    def heard(self, frame: Samples) -> bool:
-        """Whether the phrase was just said. `frame` is the next one: shape (512,), 16 kHz."""
+    def heard(self, frame: Samples) -> float | None:
+        """How many seconds ago the phrase ended, if it was just said, else None.
+
+        `frame` is the next one: shape (512,), 16 kHz.
+        """
 
     def reset(self) -> None:
         """Forget what was heard."""
@@ -84,12 +87,8 @@ class WakeSpotter(Protocol):
 class Sleeper(Protocol):
     """Says whether anyone is being spoken to. While it is asleep nothing is answered."""
 
-    @property
-    def asleep(self) -> bool:
-        """Whether only the wake phrase counts."""
+    asleep: bool
+    """Whether only the wake phrase counts."""
 
     def feed(self, frame: Samples, now: float, busy: bool) -> Woke | FellAsleep | None:
         """What the next frame changes. `busy` while someone speaks or is answered."""
-
-    def without_phrase(self, text: str) -> str:
-        """What was said, less the wake phrase at its beginning."""
