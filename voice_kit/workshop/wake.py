@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from voice_kit.audio.microphone import frames
-from voice_kit.errors import MissingEngineError
 from voice_kit.hear.wake_sphinx import THRESHOLD, SphinxWake
 from voice_kit.sounds.make import flite
 from voice_kit.types import RATE, Audio, Samples
@@ -60,7 +60,8 @@ def main() -> None:
     recordings = [*kit(), *(folder(given.data) if given.data else ())]
     speech = [each.audio.samples for each in recordings if each.text]
     noises = [each.audio.samples for each in recordings if each.kind == "noise"]
-    noise = noises[-1] if given.data else np.random.default_rng(1).standard_normal(10 * RATE)
+    white = np.random.default_rng(1).standard_normal(10 * RATE).astype(np.float32)
+    noise = noises[-1] if given.data else white
     hours = sum(len(sound) / RATE + QUIET for sound in [*speech, *noises]) / 3600
     print(f"{hours * 60:.1f} minutes of other speech and noise; ★ is the threshold as it is")
     print(f"  {'phrase':<24}{'threshold':>10}{'false wakes an hour':>21}{'missed':>12}", end="")
@@ -82,7 +83,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except MissingEngineError as missing:
-        raise SystemExit(str(missing)) from None
+    if shutil.which("flite") is None:
+        raise SystemExit("This needs flite, whose voices say the phrases: sudo apt install flite")
+    main()
