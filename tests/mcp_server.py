@@ -75,13 +75,6 @@ def hang(mark: str) -> str:
     threading.Event().wait()
 
 
-@server.tool()
-def garbage() -> str:
-    """Write nonsense to standard output, where only messages may be."""
-    os.write(1, b'{"my password is": "swordfish"\n')
-    return "Written."
-
-
 if __name__ == "__main__":
     print("my password is swordfish", file=sys.stderr, flush=True)
     if "--stubborn" in sys.argv:  # goes on when its input ends, and when it is asked to stop

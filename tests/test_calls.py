@@ -56,6 +56,7 @@ def needs(package):
     return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
 
 
+needs_openai = needs("openai")
 provider = pytest.mark.parametrize(
     "provider",
     [
@@ -65,7 +66,6 @@ provider = pytest.mark.parametrize(
     ],
     ids=lambda each: type(each).__name__,
 )
-needs_openai = needs("openai")
 
 
 def answer(engine, messages=QUESTION, tools=(weather,)):
@@ -214,6 +214,24 @@ def test_a_call_in_an_answer_that_broke_off_is_not_made(provider, mode):
     assert said == ["Well."]
 
 
+@pytest.mark.parametrize(
+    "provider",
+    [WithOllama(), pytest.param(WithOpenAI(), marks=needs_openai)],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_call_in_an_answer_without_its_end_is_not_made(provider):
+    with provider.server(mode="cut", tokens=["Well."], calls=provider.calls(CALLS)) as server:
+        engine, said = provider.make(server), []
+
+        async def scene():
+            async for part in engine.reply(QUESTION, [weather]):
+                said.append(part)
+
+        with pytest.raises(EngineFailedError, match="broke off"):
+            asyncio.run(scene())
+    assert said == ["Well."]
+
+
 # Servers and models without tools
 
 
@@ -340,6 +358,12 @@ def test_pieces_of_two_calls_may_alternate():
     ) == [("a", {"x": 1}), ("b", {"y": 2})]
 
 
+def test_calls_without_arguments_are_told_apart_by_their_ids():
+    assert together(
+        piece("", index=0, id="one", name="a"), piece("", index=0, id="two", name="b")
+    ) == [("a", {}), ("b", {})]
+
+
 def test_a_name_that_is_repeated_with_each_piece_is_one_call():
     assert together(
         piece('{"x"', index=0, id="one", name="a"),
@@ -446,7 +470,8 @@ def test_a_model_that_calls_nonsense_is_told_why_and_answers(name, written, why)
     assert said == "Sorry.Sorry."
     assert [event.worked for event in used] == [False]
     assert why in sent[-1]["content"]
-    json.loads(sent[-2]["tool_calls"][0]["function"]["arguments"])  # or servers refuse it
+    echoed = json.loads(sent[-2]["tool_calls"][0]["function"]["arguments"])  # or it is refused
+    assert UNREADABLE not in echoed
 
 
 FAKES = [

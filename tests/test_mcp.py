@@ -144,7 +144,6 @@ def test_what_a_server_calls_destructive_asks_first(shared):
 @needs_mcp
 def test_nothing_of_it_is_logged_or_printed(shared, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    assert shared("garbage").said == "Written."
     assert shared("environment", name="swordfish").worked
     assert "swordfish" not in caplog.text
     assert capfd.readouterr() == ("", "")
@@ -184,6 +183,7 @@ def test_a_server_that_dies_or_hangs_is_one_sentence_and_starts_again(tmp_path, 
             )
             hung = await use(tools, "hang", mark=str(mark))
             assert hung.said == "The tool server “tiny” did not answer within 0.2 seconds."
+            assert servers._servers[0]._session.is_over  # the next use begins another
         assert not is_there(first) and not is_there(second)
 
     asyncio.run(scene())
@@ -212,9 +212,12 @@ def test_no_program_outlives_the_conversation(how, monkeypatch):
 
 
 @needs_mcp
-def test_a_server_that_cannot_be_started_is_one_sentence_and_the_others_are_there(monkeypatch):
+def test_a_server_that_cannot_be_started_is_one_sentence_and_the_others_are_there(
+    monkeypatch, caplog, capfd
+):
+    caplog.set_level(logging.DEBUG)
     quitting = {"command": [sys.executable, "-c", "raise SystemExit(1)"]}
-    chatting = {"command": [sys.executable, "-c", "print('Hello!', flush=True); input()"]}
+    chatting = {"command": [sys.executable, "-c", "print('swordfish', flush=True); input()"]}
     gone = {"command": ["/nowhere/server"]}
     refusing = {"url": f"http://127.0.0.1:{free_port()}/mcp"}
     wrong = {"gone": gone, "quitting": quitting, "chatting": chatting, "refusing": refusing}
@@ -245,6 +248,8 @@ def test_a_server_that_cannot_be_started_is_one_sentence_and_the_others_are_ther
         assert "\n" not in problem
         assert f"“{name}” could not be" in problem and f"tools.servers.{name}" in problem
     assert "is not there" in problems["gone"]
+    assert "swordfish" not in caplog.text
+    assert capfd.readouterr() == ("", "")
     assert "start it" in problems["refusing"]
 
 
