@@ -36,7 +36,7 @@ def test_it_rings_a_few_times_and_then_never_again(home):
         assert home.due() == [], "each ring comes once"
         home.clock.now += EVERY
     assert rung == ["Your pasta timer is done."] * RINGS
-    assert home.alarms.set() == []
+    assert home.alarms.pending() == []
 
 
 @pytest.mark.parametrize("words", ["stop", "stop the timer", "turn off the timer", "be quiet"])
@@ -48,13 +48,13 @@ def test_stopping_a_ring_stops_only_what_rings(home, words):
     home.say(words)
     home.clock.now += EVERY
     assert home.due() == []
-    assert [each.length for each in home.alarms.set()] == [3600]
+    assert [each.length for each in home.alarms.pending()] == [3600]
 
 
 def test_stop_leaves_alone_what_does_not_ring_yet(home):
     home.say("set a timer for ten minutes")
     home.say("stop")
-    assert len(home.alarms.set()) == 1
+    assert len(home.alarms.pending()) == 1
 
 
 def test_what_rings_can_be_put_off(home):
@@ -99,7 +99,7 @@ def test_cancelling_all_asks_first_and_cancelling_one_does_not(home):
     assert home.asked("cancel the timer") == ""
     assert home.asked("cancel all timers") == "Shall I cancel all 2?"
     assert home.say("cancel all timers") == "2 timers cancelled."
-    assert home.alarms.set() == []
+    assert home.alarms.pending() == []
 
 
 def test_alarms_are_told_apart_by_their_time(home):
@@ -160,7 +160,7 @@ def test_what_was_missed_is_told_once_at_the_next_start(home, tmp_path):
         "While I was away, your pasta timer was due at 8:40 in the morning yesterday.",
         "While I was away, your reminder was due at 9 o'clock in the evening yesterday: call mum.",
     ]
-    assert again.due() == [] == again.alarms.set()
+    assert again.due() == [] == again.alarms.pending()
 
 
 def test_a_ring_that_was_cut_short_by_a_restart_is_not_told_again(home, tmp_path):
@@ -168,7 +168,7 @@ def test_a_ring_that_was_cut_short_by_a_restart_is_not_told_again(home, tmp_path
     home.clock.now += 600
     assert home.due()
     again = AtHome(tmp_path, "2026-11-21 12:00")
-    assert again.due() == [] == again.alarms.set()
+    assert again.due() == [] == again.alarms.pending()
 
 
 def test_a_minute_late_is_not_missed_yet(home):
@@ -179,10 +179,13 @@ def test_a_minute_late_is_not_missed_yet(home):
 
 def test_two_processes_ring_once(home, tmp_path):
     home.say("set a timer for ten minutes")
+    home.say("set a timer for nine minutes")
     other = Alarms(tmp_path, home.room)
     home.clock.now += 600
     mine, theirs = home.alarms.due(), other.due()
-    assert len([*mine, *theirs]) == 1
+    rung = [next(mine), *theirs, *mine]  # it read of both before the other rang the second
+    assert sorted(rung) == [f"Your timer of {n} minutes is done." for n in (10, 9)]
+    other.close()
 
 
 def test_a_clock_that_is_set_back_rings_later(home):
@@ -312,7 +315,7 @@ def test_many_threads_set_timers_at_once(home):
         each.start()
     for each in threads:
         each.join()
-    assert len(home.alarms.set()) == 40
+    assert len(home.alarms.pending()) == 40
 
 
 def test_a_full_disk_is_said_and_what_was_set_stays(home):
@@ -325,7 +328,7 @@ def test_a_full_disk_is_said_and_what_was_set_stays(home):
     assert not results[-1].worked
     assert "the disk is full. Make room" in results[-1].said
     kept = sum(each.worked for each in results)
-    assert len(home.alarms.set()) == kept + 1
+    assert len(home.alarms.pending()) == kept + 1
 
 
 def test_a_damaged_file_is_said(tmp_path):
@@ -361,7 +364,7 @@ def test_there_is_an_end_to_them(home):
 )
 def test_a_model_that_sends_nonsense_sets_nothing(home, arguments):
     assert not home.use(ToolCall("set_timer", arguments)).worked
-    assert home.alarms.set() == []
+    assert home.alarms.pending() == []
 
 
 @pytest.mark.parametrize("time", ["", "25:00", "soon", "7:30 am or pm or so", "tomorrow at 7"])
@@ -381,7 +384,7 @@ def test_a_model_may_write_a_time_in_many_ways(home, time):
 def test_names_may_hold_anything(home):
     for name in ("'; DROP TABLE alarms; --", "$(reboot)", "../..", "日本語"):
         home.use(ToolCall("set_timer", {"minutes": 5, "name": name}))
-    assert [each.name for each in home.alarms.set()] == [
+    assert [each.name for each in home.alarms.pending()] == [
         *("'; DROP TABLE alarms; --", "$(reboot)", "../..", "日本語")
     ]
 

@@ -135,6 +135,8 @@ def test_the_answer_is_short(home):
         ("how many minutes in a day", "1 day is 1,440 minutes."),
         ("10km in m", "10 kilometres are 10,000 metres."),
         ("what is half a mile in metres", "0.5 miles are 804.672 metres."),
+        ("what is half an hour in minutes", "0.5 hours are 30 minutes."),
+        ("convert ten miles two kilometers", "10 miles are about 16.09 kilometres."),
         ("how many kilos are in five metres", "Metres cannot be turned into kilograms."),
     ],
 )

@@ -81,14 +81,14 @@ class Alarms:
         self._changed()
         return alarm
 
-    def set(self) -> list[Alarm]:
+    def pending(self) -> list[Alarm]:
         """All that are set or ringing, the next one first."""
         with self._open() as db:
             return [Alarm(*row) for row in db.execute("SELECT * FROM alarms ORDER BY next, id")]
 
     def ringing(self) -> list[Alarm]:
         """Those that rang and that nobody has stopped yet."""
-        return [each for each in self.set() if each.rung]
+        return [each for each in self.pending() if each.rung]
 
     def remove(self, alarms: Iterable[Alarm]) -> None:
         """Let these never ring again."""
@@ -117,7 +117,7 @@ class Alarms:
         One that should have rung long ago is told once: the machine was off, or asleep.
         """
         now = self._room.clock()
-        for each in self.set():
+        for each in self.pending():
             if each.next > now:
                 break
             over = each.rung >= RINGS or now - each.next > LATE
@@ -147,7 +147,7 @@ class Alarms:
                 ours[1].clear()
                 for sentence in self.due():
                     announce(sentence)
-                rest = [each.next - self._room.clock() for each in self.set()[:1]]
+                rest = [each.next - self._room.clock() for each in self.pending()[:1]]
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min([*rest, NAP])):
                         await ours[1].wait()

@@ -41,7 +41,7 @@ def sum_skills() -> list[Phrased]:
     @skill(
         "(what is | what are | how much is | how much are | convert | change | turn | how far is"
         " | how long is | how hot is | how cold is | how warm is | how heavy is | how fast is)"
-        " {quantity} (in | to | into | as) {to}",
+        " {quantity} (in | to | into | as | two) {to}",
         "{quantity} (in | to | into) {to}",
         "how many {to} (are | is | are there | is there | make | makes | do you get | go | fit)"
         " (in | from | to | into) {quantity}",

@@ -44,7 +44,7 @@ def alarm_skills(room: Room, alarms: Alarms) -> list[Phrased]:
     )
     def time_left(name: str = "", what: What | Literal[""] = "") -> str:
         """What timers, alarms and reminders are set, and how long each still runs."""
-        found = _named(alarms.set(), what, name)
+        found = _named(alarms.pending(), what, name)
         if not found:
             return f"There is no {name} {what or 'timer'}.".replace("  ", " ")
         if len(found) == 1 and found[0].what == "timer":
@@ -54,7 +54,7 @@ def alarm_skills(room: Room, alarms: Alarms) -> list[Phrased]:
 
     def shall_i(name: str = "", what: What | Literal[""] = "", every: bool = False) -> str:
         try:
-            found = _named(alarms.set(), what, name)
+            found = _named(alarms.pending(), what, name)
         except ToolError:
             return ""  # cancelling says why
         return f"Shall I cancel all {len(found)}?" if every and len(found) > 1 else ""
@@ -76,8 +76,8 @@ def alarm_skills(room: Room, alarms: Alarms) -> list[Phrased]:
     def cancel(name: str = "", what: What | Literal[""] = "", every: bool = False) -> str:
         """Cancel or stop a timer, an alarm or a reminder, by its name if there are several;
         every=true cancels all of them."""
-        all_of_them = _named(alarms.set(), what, "")
-        found = _named(alarms.set(), what, name)
+        all_of_them = _named(alarms.pending(), what, "")
+        found = _named(alarms.pending(), what, name)
         if not name and (ringing := [each for each in found if each.rung]) and not every:
             found = ringing
         if not found:

@@ -18,6 +18,12 @@ _PINT = re.compile(r"[a-zA-Z_]+(?: ?\*\* ?-?[1-9])?(?: ?[*/] ?[a-zA-Z_]+(?: ?\*\
 _AMOUNT = re.compile(r"((?:minus |-)?[\d.,]+) ?(.+)")
 _loading = threading.Lock()
 
+ONE_OF_IT = {
+    **dict.fromkeys(("a", "an", "one"), Fraction(1)),
+    **dict.fromkeys(("half a", "half an"), Fraction(1, 2)),
+    **dict.fromkeys(("a quarter of a", "a quarter of an", "quarter of a"), Fraction(1, 4)),
+}
+
 
 @cache
 def units() -> dict[str, str]:
@@ -33,13 +39,10 @@ def quantity(words: str) -> dict[str, Any] | None:
         said = words.split()
         splits = [(" ".join(said[:at]), " ".join(said[at:])) for at in range(1, len(said))]
     for amount, called in splits:
-        # "5 feet in inches" has an amount; "how many inches in a foot" has one of it.
-        found = Fraction(1) if amount in ("a", "an", "one") else number(amount)
+        found = ONE_OF_IT.get(amount) or number(amount)
         if found is not None and called in units():
             plain = int(found) if found.denominator == 1 else float(found)
             return {"amount": plain, "unit": units()[called]}
-    if words == "half a mile":
-        return {"amount": 0.5, "unit": "mile"}
     return None
 
 
