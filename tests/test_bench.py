@@ -1,5 +1,7 @@
 """The bench measures what it says: on a virtual clock, where work is free, it adds nothing."""
 
+import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -9,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voice_kit.converse.turn import Turn
 from voice_kit.converse.virtual import run
 from voice_kit.workshop import bench, bench_load, bench_parts, bench_turns
 from voice_kit.workshop.bench_turns import ENGINES, WAYS
+from voice_kit.workshop.peers import scenes
 from voice_kit.workshop.peers.plan import EAGER, STOP
+from voice_kit.workshop.peers.stage import Record
 
 FRAME_SECONDS = 0.032
 
@@ -111,6 +116,26 @@ def test_conversations_under_load_are_all_answered_and_cost_something():
     printed = bench.text("load", bench.of_load(found))
     assert "3 conversations in one process" in printed
     assert "/9" in printed
+
+
+def test_a_turn_that_is_over_is_let_go_of_without_a_collection():
+    """Its sounds are most of what a conversation needs of memory."""
+
+    async def turns_alive():
+        heard = scenes.scene(("short",), 8, 0)
+        way = bench_turns.EARLY
+        talk = asyncio.ensure_future(bench_turns.converse(way, heard, Record(), Level()))
+        await asyncio.sleep(len(heard.sound) / 16_000 - 0.5)
+        alive = sum(isinstance(each, Turn) for each in gc.get_objects())
+        await talk
+        return alive
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert run(turns_alive(), fast=True) <= 3
+    finally:
+        gc.enable()
 
 
 def test_a_detector_is_timed_for_one_stream_and_for_many():

@@ -10,6 +10,7 @@ import numpy as np
 
 from voice_kit.audio.awaited import Awaited
 from voice_kit.audio.card_speaker import SoundCardSpeaker
+from voice_kit.audio.tap import Tap
 from voice_kit.types import Audio, Samples
 
 __all__ = ["SilentSpeaker", "SoundCardSpeaker"]
@@ -33,6 +34,10 @@ class SilentSpeaker:
         self._playbacks.append(playback)
         return playback
 
+    def tap(self) -> SilentTap:
+        """What it plays from now on. Call it on the event loop."""
+        return SilentTap(self)
+
     def rendered(self, origin: float, seconds: float) -> Audio:
         """What was audible in the `seconds` after the loop's time `origin`; silence elsewhere."""
         first = round(origin * self.rate)
@@ -43,6 +48,24 @@ class SilentSpeaker:
                 if begin < end:
                     sound[begin - first : end - first] += piece[begin - start : end - start]
         return Audio(np.clip(sound, -1, 1), self.rate)
+
+
+class SilentTap:
+    """What a `SilentSpeaker` plays, frame by frame."""
+
+    def __init__(self, speaker: SilentSpeaker) -> None:
+        self._speaker = speaker
+        self._loop = asyncio.get_running_loop()
+        self._tap = Tap(speaker.rate)
+        self._at = self._loop.time()
+
+    def take(self) -> Samples:
+        """What was played while the microphone heard its next frame: shape (512,), 16 kHz."""
+        count = math.floor((self._loop.time() - self._at) * self._speaker.rate + 1e-3)
+        seconds = count / self._speaker.rate
+        self._tap.write(self._speaker.rendered(self._at, seconds).samples)
+        self._at += seconds
+        return self._tap.take()
 
 
 class SilentPlayback(Awaited):
@@ -121,7 +144,7 @@ class SilentPlayback(Awaited):
             self._starting = self._loop.call_soon(self._tell, self._loop.time())
 
     def _tell(self, at: float) -> None:
-        self._started = True
+        self._started, self._starting = True, None
         self._on_start(at)
 
     def _not_yet(self) -> None:

@@ -6,6 +6,7 @@ Prints one line of JSON: what a conversation costs, and how late its answers are
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ async def _hold(conversations: int, turns: int) -> dict[str, Any]:
     detector = Batch(make("vad", "silero", Settings()))
     scenes = [scene(EARLY.sets, turns, seed) for seed in range(min(SCENES, conversations))]
     await _talks([scene(("short",), 1, 0) for _ in range(4)], detector)  # what all share is loaded
-    gc.collect()
+    _give_back()
     empty, began = resident(), time.perf_counter()
     heard = [scenes[number % len(scenes)] for number in range(conversations)]
     talking = asyncio.ensure_future(_talks(heard, detector))
@@ -76,6 +78,13 @@ async def _hold(conversations: int, turns: int) -> dict[str, Any]:
         "mb": (full - empty) / conversations,
         "rows": rows,
     }
+
+
+def _give_back() -> None:
+    """Let the system have what is free, or conversations would live in it and seem to need none."""
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):  # only glibc can
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 async def _talks(heard: list[Scene], detector: Batch) -> list[dict[str, Any]]:
