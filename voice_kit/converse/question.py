@@ -29,7 +29,8 @@ class Question:
 
     def prompt(self) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question."""
-        past = self.desk.history.prompt(self.settings.persona, self.settings.memory.tokens)
+        persona, budget = self.settings.persona, self.settings.memory.tokens
+        past = self.desk.history.prompt(persona, budget, self.words)
         return [*past, Message("user", self.words)]
 
     def model(
@@ -37,8 +38,7 @@ class Question:
     ) -> AsyncGenerator[Any, None]:
         """What the language model says to this."""
         engine: Any = self.desk.engines.llm.current
-        can = getattr(engine, "calls_tools", False)
-        asked = (messages, tools) if tools and can else (messages,)
+        asked = (messages, tools) if tools and getattr(engine, "calls_tools", 0) else (messages,)
         return stream("llm", engine, lambda: engine.reply(*asked), self.settings.timeouts.llm)
 
     async def run(self, engine: object, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:

@@ -43,8 +43,10 @@ class History:
             self._lines.append(Message(role, text))
             self._costs.append(self._tokens(text) + MARKS)
 
-    def prompt(self, persona: str, budget: int) -> list[Message]:
+    def prompt(self, persona: str, budget: int, about: str = "") -> list[Message]:
         """The persona, then the newest messages that fit into `budget` tokens, oldest first.
+
+        `about` is the question, for a history that recalls what matters to it.
 
         The persona is not counted. A message is shown whole or not at all; the user's last one
         always is, even when it alone is over the budget. The first one shown is the user's,

@@ -1,0 +1,38 @@
+"""A real Redis server on a free port of this machine, for one test module."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+READY = "Ready to accept connections"
+
+
+@contextmanager
+def redis_server(folder: Path, *options: str, port: int = 0):
+    """Its port, once it accepts connections. Nothing is left of it afterwards."""
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    command = [shutil.which("redis-server"), "--bind", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(
+        [*command, "--dir", str(folder), "--save", "", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said = []
+        for line in server.stdout:  # ends when the server does
+            said.append(line)
+            if READY in line:
+                break
+        assert READY in said[-1], "".join(said)
+        yield port
+    finally:
+        server.kill()
+        server.communicate()
