@@ -1,0 +1,123 @@
+"""A turn of a recording: where its time went, and how it would have gone otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voice_kit.converse.tape import Call, Done, Step
+from voice_kit.converse.timeline import TurnTimes
+from voice_kit.converse.why import Why, why
+from voice_kit.types import (
+    FRAME,
+    RATE,
+    Abandoned,
+    FirstToken,
+    GateOpened,
+    Message,
+    SpeechStarted,
+    TurnEnded,
+    TurnFinished,
+)
+
+if TYPE_CHECKING:
+    from voice_kit.converse.recorded import Recording
+
+BEFORE, AFTER, QUIET = 1.0, 3.0, 12.0
+"""Seconds of sound that are heard before and after a question when it is asked again, and of quiet
+behind it: longer than one can be made to wait."""
+SHORT = {"stop": "hear.stop", "finished": "hear.finished", "unfinished": "hear.unfinished"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedTurn:
+    """A turn of it, which can be asked again."""
+
+    recording: Recording
+    times: TurnTimes
+
+    def why(self) -> Why:
+        """Where the time went until its answer was heard, and what would change that."""
+        return why(self.times, self.recording.events, self.recording.settings)
+
+    def again(
+        self,
+        changes: Mapping[str, Any] | None = None,
+        *,
+        engines: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> Recording:
+        """The same question with other settings, such as `again(stop=0.3, stt="whisper:small")`.
+
+        Gives the sound to hear, and the turns that came of it: more than one where the question
+        was cut. `stop` is the only wait then: no judge is asked.
+        """
+        from voice_kit.converse.replay import replay  # which needs this module
+
+        wanted = dict(changes or {}) | {SHORT.get(name, name): it for name, it in more.items()}
+        if "stop" in more:
+            wanted.setdefault("judge", "silence")
+        return replay(self.question(), wanted, engines=engines)
+
+    def question(self) -> Recording:
+        """A recording of its question alone, with what was said before as history."""
+        whole = replace(self.recording, history=self._history(), events=(), sound=None)
+        if self.times.ended is None:
+            heard, said = self.times.heard, self.times.said
+            what, text = ("typed", heard) if heard else ("announced", said)
+            done = [Done(what, text, 0.0)]
+            return replace(whole, samples=whole.samples[:0], arrivals=(), listens=(), done=done)
+        start, end = (round(at * RATE) // FRAME for at in self._span())
+        chances = whole.chances()[start:end]
+        sound = whole.samples[start * FRAME : (start + len(chances)) * FRAME]
+        quiet = round(QUIET * RATE / FRAME)
+        arrivals = np.arange(1, len(chances) + quiet + 1) * FRAME / RATE
+        frames = Call(whole.frames_key, [*chances, *(Step(None, 0.0) for _ in range(quiet))])
+        return replace(
+            whole,
+            samples=np.concatenate([sound, np.zeros(quiet * FRAME, np.float32)]),
+            arrivals=arrivals.tolist(),
+            listens=[(0.0, 0, float(arrivals[-1]))],
+            calls=[*(call for call in whole.calls if call.key != frames.key), frames],
+            done=(),
+        )
+
+    def _history(self) -> list[Message]:
+        """What was said before its answer began."""
+        events, number = self.recording.events, self.times.number
+        mine = (GateOpened, FirstToken)
+        places = [
+            at for at, each in enumerate(events) if isinstance(each, mine) and each.turn == number
+        ]
+        lines = list(self.recording.history)
+        for event in events[: max(places, default=0)]:
+            if isinstance(event, TurnFinished):
+                lines += [Message("user", event.heard), Message("assistant", event.said_heard)]
+        return [line for line in lines if line.content.strip()]
+
+    def _span(self) -> tuple[float, float]:
+        """From a little before the question to when something else is said, or a little after.
+
+        A question that went on before its answer was heard began with its first part.
+        """
+        events, ended = self.recording.events, self.times.ended or 0.0
+        lost = {event.turn for event in events if isinstance(event, Abandoned)}
+        start, own = 0.0, True
+        before = takewhile(
+            lambda event: not (isinstance(event, GateOpened) and event.turn == self.times.number),
+            events,
+        )
+        for event in reversed(list(before)):
+            if isinstance(event, GateOpened):
+                own = event.turn in lost
+                if not own:
+                    break
+            elif isinstance(event, TurnEnded) and own:
+                start, own = event.started, False
+        starts = (event.at for event in events if isinstance(event, SpeechStarted))
+        end = next((at for at in starts if at > ended), ended + AFTER)
+        return max(0.0, start - BEFORE), min(end - FRAME / RATE, ended + AFTER)

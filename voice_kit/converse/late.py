@@ -1,0 +1,67 @@
+"""How a replay sounds: on a loudspeaker as late as the recorded one, and both sides mixed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import numpy as np
+
+from voice_kit.audio.speaker import SilentPlayback, SilentSpeaker
+from voice_kit.types import (
+    FRAME,
+    RATE,
+    Audio,
+    Event,
+    GateOpened,
+    PlaybackStarted,
+    Samples,
+    SpeechReady,
+)
+
+
+class LateSpeaker(SilentSpeaker):
+    """Is audible a while after it was given something, as a sound card is."""
+
+    def __init__(self, late: float) -> None:
+        super().__init__(RATE)
+        self.late = late
+
+    def open(self, on_start: Callable[[float], None]) -> SilentPlayback:
+        loop = asyncio.get_running_loop()
+
+        def later(at: float) -> None:
+            if self.late:
+                loop.call_later(self.late, on_start, at + self.late)
+            else:
+                on_start(at)
+
+        return super().open(later)
+
+
+def latency(events: Sequence[Event]) -> float:
+    """Seconds from a sound that may be heard to its first audible sample, as usual in these."""
+    may, late = dict[int, float](), list[float]()
+    for event in events:
+        match event:
+            case GateOpened():
+                may[event.turn] = event.at
+            case SpeechReady() if event.turn in may:
+                may.setdefault(-event.turn, event.at)
+            case PlaybackStarted() if event.turn in may:
+                late.append(event.at - may.get(-event.turn, may[event.turn]))
+    usual = median(late) if late else 0.0
+    return usual if usual > 1e-6 else 0.0
+
+
+def mixed(theirs: Samples, arrivals: Sequence[float], ours: Samples) -> Audio:
+    """Both sides as they were heard: our sound, and frames by their arrivals. 16 kHz."""
+    sound = np.zeros(max([len(ours), *(round(at * RATE) for at in arrivals[-1:])]))
+    sound[: len(ours)] += ours
+    for number, at in enumerate(arrivals):
+        last = min(len(sound), round(at * RATE))
+        piece = theirs[number * FRAME : (number + 1) * FRAME]
+        start = max(0, last - FRAME)
+        sound[start:last] += piece[: last - start]
+    return Audio(np.clip(sound, -1, 1).astype(np.float32), RATE)

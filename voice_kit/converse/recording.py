@@ -1,0 +1,236 @@
+"""Records a conversation into one folder, from which it can be replayed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import platform
+import re
+import threading
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from voice_kit import __version__
+from voice_kit.audio.files import Recording as Wav
+from voice_kit.audio.files import to_wav
+from voice_kit.audio.formats import to_float, to_int16
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.kept import traits
+from voice_kit.converse.line import Engines, Line
+from voice_kit.converse.plain import as_json
+from voice_kit.converse.takeover import Loading
+from voice_kit.converse.tape import as_fields
+from voice_kit.converse.taped import Taped
+from voice_kit.converse.taped_brain import TapedBrain
+from voice_kit.engines import STAGES
+from voice_kit.errors import AudioError
+from voice_kit.settings import Settings
+from voice_kit.think.protocols import Chat
+from voice_kit.types import (
+    RATE,
+    Event,
+    FrameHeard,
+    Interrupted,
+    Samples,
+    Speech,
+    TurnFinished,
+    TurnStarted,
+)
+
+log = logging.getLogger(__name__)
+
+SOUND, EVENTS, TAPE, SPOKEN = "microphone.wav", "events.jsonl", "tape.jsonl", "spoken"
+"""The files of a recording, and the folder of what was said."""
+SECRET = re.compile(r"(key|token|secret|passwor[dt]|passwd|auth\w*|credentials?|cookie)$", re.I)
+"""Settings whose names end like this are not written down."""
+IN_ADDRESS = re.compile(r"(?<=//)[^/@\s]+@|[?&][^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*")
+"""What is secret in an address."""
+HUSHED = "it was told to be quiet"
+
+
+class Recorder:
+    """Writes down a conversation while it is held: `folder` then holds what both sides said.
+
+    ```python
+    with Recorder("talk") as recorder:
+        async with Conversation(recorder.engines(engines), speaker, settings) as talk:
+            recorder.follow(talk)
+            await talk.listen(recorder.microphone(frames))
+    ```
+
+    Every line and frame is on its way to the disk at once, so a killed process loses next to
+    nothing. A full or unwritable disk ends the recording, not the conversation: `problem` then
+    says why. Raises `AudioError` where there is a recording already.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.problem = ""
+        """Why it was given up; empty while it was not."""
+        self._lock = threading.Lock()
+        self._calls = self._sounds = self._frames = 0
+        self._zero: float | None = None  # the loop's time when the recording began
+        self._talk: Conversation | None = None
+        self._settings: Settings | None = None
+        self._typed: dict[int, float] = {}  # when the typed lines under way were typed
+        self._files: dict[str, IO[bytes]] = {}
+        self._wav: Wav | None = None
+        if (self.folder / TAPE).exists():
+            raise AudioError(f"{folder} holds a recording already. Choose another folder.")
+        try:
+            (self.folder / SPOKEN).mkdir(parents=True, exist_ok=True)
+            for name in (EVENTS, TAPE):
+                self._files[name] = (self.folder / name).open("wb", buffering=0)
+            self._wav = Wav(self.folder / SOUND, RATE)
+        except (OSError, AudioError) as error:
+            self._give_up(error)
+        versions = {"voice-kit": __version__, "python": platform.python_version()}
+        self.put({"recording": 1, "versions": versions | {"numpy": np.__version__}})
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write no more."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            if self._wav:
+                self._wav.close()
+            self._files, self._wav = {}, None
+
+    # What a conversation is given instead of its own
+
+    async def microphone(self, frames: AsyncIterable[Samples]) -> AsyncIterator[Samples]:
+        """The same frames in the 16 bits in which they are kept, so that a replay hears them
+        to the bit."""
+        self.put({"listen": self._now()})
+        try:
+            async for frame in frames:
+                kept = to_float(to_int16(frame))
+                try:
+                    if self._wav and not self.problem:
+                        self._wav.append(kept)
+                except AudioError as error:
+                    self._give_up(error)
+                self.put({"frame": self._now()})
+                self._frames += 1
+                yield kept
+        finally:
+            self.put({"deaf": self._now()})
+
+    def engines(self, engines: Engines) -> Engines:
+        """The same engines, taped, and taped those that take over."""
+        specs = {choice.stage: choice.spec for choice in engines.choices}
+        lines: dict[str, Any] = {}
+        for stage in STAGES:
+            line: Line[Any] = getattr(engines, stage)
+            spec = specs.get(stage) or line.name
+            self.put({"engine": stage, "spec": spec, "traits": traits(line.current)})
+            then = [Loading(stage, make, self) for make in line._then]
+            first = Taped(stage, traits(line.current), line.current, self)
+            lines[stage] = Line(stage, first, then)
+        return replace(engines, **lines)
+
+    def follow(self, talk: Conversation) -> None:
+        """Keep what happens in it. Call it once all that is to observe it does."""
+        self._talk = talk
+        self._now()
+        self.put({"history": [[line.role, line.content] for line in talk.history.lines]})
+        watching = [talk._sleep, *talk.observers]
+        self.put({"with": [type(each).__name__ for each in watching if each is not None]})
+        self._keep_settings(None)
+        talk.observers.insert(0, self)
+        brain = talk.engines.brain
+        if brain.name != Chat.name:
+            self.put({"engine": "brain", "spec": brain.name, "traits": {"name": brain.name}})
+            brain.current = TapedBrain(brain.name, self, brain.current)
+
+    def __call__(self, event: Event) -> None:
+        """Keep an event."""
+        self._keep_settings(self._frames - 1 if isinstance(event, FrameHeard) else None)
+        match event:
+            case TurnStarted(typed=True):
+                self._typed[event.turn] = self._now()
+            case TurnFinished() if event.turn in self._typed:
+                what = {"typed": event.heard} if event.heard else {"announced": event.said}
+                self.put({**what, "at": self._typed.pop(event.turn)})
+            case Interrupted(reason=reason) if reason == HUSHED:
+                self.put({"hushed": True, "at": self._now()})
+        self._write(EVENTS, json.dumps(as_json(event), default=as_fields).encode() + b"\n")
+
+    def _keep_settings(self, frame: int | None) -> None:
+        if self._talk is not None and self._talk.settings is not self._settings:
+            self._settings = self._talk.settings
+            self.put({"settings": public(self._settings), "at": self._now(), "before": frame})
+
+    # Where it goes
+
+    def put(self, line: dict[str, Any]) -> None:
+        """Keep a line of the tape."""
+        self._write(TAPE, json.dumps(line, default=as_fields).encode() + b"\n")
+
+    def put_sound(self, speech: Speech) -> str:
+        """Keep a sound, and say where it is."""
+        with self._lock:
+            self._sounds += 1
+            name = f"{SPOKEN}/{self._sounds:04}.wav"
+            if self._files and not self.problem:
+                try:
+                    (self.folder / name).write_bytes(to_wav(speech.audio))
+                except OSError as error:
+                    self._give_up(error)
+        return name
+
+    def next_call(self) -> int:
+        """The number of another call."""
+        with self._lock:
+            self._calls += 1
+            return self._calls
+
+    def _now(self) -> float:
+        now = asyncio.get_running_loop().time()
+        self._zero = now if self._zero is None else self._zero
+        return now - self._zero
+
+    def _write(self, name: str, data: bytes) -> None:
+        with self._lock:
+            if name not in self._files or self.problem:
+                return
+            try:
+                view = memoryview(data)
+                while view:  # an unbuffered file may take only a part
+                    view = view[self._files[name].write(view) :]
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        self.problem = f"{self.folder} cannot be written: {why}."
+        log.warning("Nothing more is recorded, the conversation goes on. %s", self.problem)
+
+
+def public(settings: Settings) -> dict[str, Any]:
+    """The settings as plain data, without keys, tokens, passwords, and what tools are given."""
+    tree: dict[str, Any] = _open(settings.model_dump())
+    tree["tools"].pop("servers", None)
+    return tree
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {name: _open(part) for name, part in value.items() if not SECRET.search(str(name))}
+        return {name: part for name, part in kept.items() if part is not NotImplemented}
+    if isinstance(value, list | tuple):
+        return [part for part in map(_open, value) if part is not NotImplemented]
+    if isinstance(value, str):
+        return IN_ADDRESS.sub("", value)
+    return value if value is None or isinstance(value, bool | int | float) else NotImplemented
