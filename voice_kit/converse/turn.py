@@ -143,12 +143,11 @@ class Turn:
     def close(self) -> None:
         """Remember what was heard. Comes after every end: finished, failed or cancelled."""
         self.closed.set()
-        heard = self.heard  # what is let go of next would keep all earlier turns, and itself
-        self.before = self.instead_of = self.playback = None
+        said, said_heard = (heard_text(self.spoken, upto) for upto in (math.inf, self.heard))
+        self.before = self.instead_of = self.playback = None  # or every turn would keep all others
         if self.dropped or not self.certain.is_set():
             self.tell(Abandoned, self.dropped or "the conversation ended")
             return
-        said, said_heard = (heard_text(self.spoken, upto) for upto in (math.inf, heard))
         words = self.transcript.text if self.transcript else self.typed
         self.desk.history.add("user", words)
         self.desk.history.add("assistant", said_heard)
