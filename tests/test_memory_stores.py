@@ -28,20 +28,26 @@ def redis_port(tmp_path_factory):
 
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.needs("redis"))])
 def where(request, tmp_path):
-    """A place that is empty, as `make_store` takes it."""
+    """A place that is empty, as `make_store` takes it, which programs can share."""
+    return place(request, tmp_path)
+
+
+@pytest.fixture(params=["ram", "sqlite", pytest.param("redis", marks=pytest.mark.needs("redis"))])
+def store(request, tmp_path):
+    store = make_store(place(request, tmp_path))
+    yield store
+    store.close()
+
+
+def place(request, folder):
+    if request.param == "ram":
+        return ""
     if request.param == "sqlite":
-        return f"sqlite:{tmp_path / 'memory.sqlite'}"
+        return f"sqlite:{folder / 'memory.sqlite'}"
     redis = pytest.importorskip("redis")
     url = f"redis://127.0.0.1:{request.getfixturevalue('redis_port')}/0"
     redis.Redis.from_url(url).flushall()
     return url
-
-
-@pytest.fixture
-def store(where):
-    store = make_store(where)
-    yield store
-    store.close()
 
 
 def said(exchange, role="user", text="", at=1.0):
@@ -70,7 +76,8 @@ def test_an_unknown_conversation_is_empty(store):
     assert store.summary("nobody") is None
 
 
-def test_another_program_goes_on_where_the_last_one_ended(where, store):
+def test_another_program_goes_on_where_the_last_one_ended(where):
+    store = make_store(where)
     store.append("ann", exchange(1))
     code = f"""
         from voice_kit.think.memory import Line, make_store

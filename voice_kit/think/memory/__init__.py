@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from voice_kit.errors import SettingsError
 from voice_kit.settings import Settings, home
-from voice_kit.think.history import History, estimated_tokens
+from voice_kit.think.history import estimated_tokens
 from voice_kit.think.memory.kept import KeptHistory
+from voice_kit.think.memory.ram_store import RamStore
 from voice_kit.think.memory.store import Line, MemoryStoreError, Store, exported
 
 __all__ = [
@@ -24,9 +25,12 @@ __all__ = [
 def make_store(where: str) -> Store:
     """The store at “sqlite:PATH” or “redis://HOST:PORT/0”. Nothing is opened yet.
 
-    A mere “sqlite:” is `memory.sqlite` in VOICE_KIT_HOME or ~/.voice-kit. Raises `SettingsError`,
-    and `MissingEngineError` where redis-py is missing.
+    "" is this program's own memory, until it ends; a mere “sqlite:” is `memory.sqlite` in
+    VOICE_KIT_HOME or ~/.voice-kit. Raises `SettingsError`, and `MissingEngineError` where redis-py
+    is missing.
     """
+    if not where:
+        return RamStore()
     kind, _, path = where.partition(":")
     if kind == "sqlite":
         from voice_kit.think.memory.sqlite_store import SqliteStore
@@ -47,13 +51,11 @@ def make_history(
     *,
     tokens: Callable[[str], int] = estimated_tokens,
     on_problem: Callable[[str], None] | None = None,
-) -> History:
+) -> KeptHistory:
     """The conversation that these settings name, where it ended; a new one if none is kept.
 
     Raises like `make_store`. A store that fails raises nothing: see `KeptHistory.problem`.
     """
-    if not settings.memory.store:
-        return History(tokens)
     store = make_store(settings.memory.store)
     return KeptHistory(store, settings.memory.name, tokens=tokens, on_problem=on_problem)
 

@@ -99,16 +99,21 @@ class KeptHistory(History):
             self._facts.append(line)
             self._pen.write(line)
 
+    @property
+    def last_exchange(self) -> str:
+        """The newest one of which something is kept; empty when there is none."""
+        with self._lock:
+            newest = max((*self._kept[-1:], *self._facts[-1:]), key=_when, default=None)
+            return newest.exchange if newest else ""
+
     def forget_last(self) -> bool:
         """Forget the last exchange, and what was to be remembered of it; whether there was one.
 
         Raises `MemoryStoreError` when the store still has it. Blocks, as all that forgets.
         """
-        with self._lock:
-            newest = max((*self._kept[-1:], *self._facts[-1:]), key=_when, default=None)
-        if newest is not None:
-            self.forget(newest.exchange)
-        return newest is not None
+        if last := self.last_exchange:
+            self.forget(last)
+        return bool(last)
 
     def forget(self, *exchanges: str) -> None:
         """Forget these exchanges and their facts. Raises like `forget_last`."""

@@ -32,15 +32,16 @@ def matching(about: str, things: Iterable[T], text: Callable[[T], str]) -> list[
         return []
     known = [(thing, words(text(thing))) for thing in things]
     having = Counter(word for _, its in known for word in its)
-    near = frozenset().union(*(_topics().get(word, frozenset()) for word in asked)) - asked
+    near = frozenset().union(*(_topics().get(word, frozenset()) for word in asked))
     most = math.log(1 + len(known))
 
     def shared(its: frozenset[str]) -> float:
         def worth(word: str) -> float:
             return math.log(1 + len(known) / having[word]) / most
 
-        direct = sum(worth(word) * (WEAK if word in _weak() else 1) for word in its & asked)
-        if asked <= _weak() and its & asked:
+        both = its & asked
+        direct = sum(max(ENOUGH, worth(word)) * (WEAK if word in weak() else 1) for word in both)
+        if asked <= weak() and both:
             direct += ENOUGH
         return direct + BY_TOPIC * max((worth(word) for word in its & near), default=0)
 
@@ -87,7 +88,8 @@ def _same() -> dict[str, str]:
 
 
 @cache
-def _weak() -> frozenset[str]:
+def weak() -> frozenset[str]:
+    """Words that count only when nothing else was asked for."""
     return frozenset().union(*map(_forms, _read()["weak"]["words"].split()))
 
 
