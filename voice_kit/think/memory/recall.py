@@ -52,9 +52,14 @@ def matching(about: str, things: Iterable[T], text: Callable[[T], str]) -> list[
 
 def words(text: str) -> frozenset[str]:
     """The words that carry the meaning, each in one form, those that mean the same as one."""
+    return frozenset(in_order(text))
+
+
+def in_order(text: str) -> list[str]:
+    """The same, as they come."""
     found = (match[0].lower().replace("’", "'") for match in _WORD.finditer(text))
     plain = (word.split("'")[0] for word in found)
-    return frozenset(_same().get(word) or _stem(word) for word in plain if word not in _stop())
+    return [_same().get(word) or _stem(word) for word in plain if word not in _stop()]
 
 
 def _stem(word: str) -> str:
@@ -91,6 +96,12 @@ def _same() -> dict[str, str]:
 def weak() -> frozenset[str]:
     """Words that count only when nothing else was asked for."""
     return frozenset().union(*map(_forms, _read()["weak"]["words"].split()))
+
+
+@cache
+def sorts() -> frozenset[str]:
+    """Words of a question for the sort of answer, which the answer need not have."""
+    return frozenset().union(*map(_forms, _read()["sorts"]["words"].split()))
 
 
 @cache

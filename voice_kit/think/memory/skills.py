@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from voice_kit.think.memory.kept import KeptHistory
-from voice_kit.think.memory.recall import matching, to_you, weak, words
+from voice_kit.think.memory.recall import in_order, matching, sorts, to_you, weak, words
 from voice_kit.think.memory.store import Line, MemoryStoreError
 from voice_kit.think.skills.phrases import Kind, heard, readings
 from voice_kit.think.skills.skill import Phrased, Skill, skill
@@ -19,7 +19,7 @@ LISTED = 10
 """Facts that are said aloud at once."""
 
 _OTHER = "to|when|how|me|us|you|it|this|that|these|those|what|where|who|why|if|whether|of|about"
-_THE_TIME = "time|day|night|one|thing|guy|song|film|movie|book|place|trip|summer|winter|year|we"
+_THE_TIME = "time|day|night|one|thing|guy|song|film|movie|book|place|trip|summer|winter|year"
 FACTS = {
     # “Remember that time in Rome?” is no fact, and “remember the milk” is none of the user.
     "said": Kind(rf"(?!(?:{_OTHER}|{_THE_TIME}) )\S+(?: \S+)+?", str, as_written=True),
@@ -179,8 +179,10 @@ class Recalling:
 
 
 def _says(fact: Line, question: str) -> bool:
-    asked, there = words(question), words(fact.text)
-    return asked <= there or (asked - weak() <= there and bool(asked - weak()))
+    asked, there = words(question), in_order(fact.text)
+    if asked <= weak():  # “What is my name?” is not answered by what the cat is called
+        return asked <= set(there) and there[0] in asked
+    return asked - sorts() <= set(there)
 
 
 def _gone(forget: Callable[[], bool | None]) -> bool:
