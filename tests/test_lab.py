@@ -664,7 +664,7 @@ def test_a_wrong_folder_or_picture_is_refused_before_any_work(tmp_path):
     assert len(done.stderr.splitlines()) == 1
     for out in (tmp_path / "picture.xyz", tmp_path / "nowhere" / "a.png"):
         with pytest.raises(AudioError, match="cannot be written"):
-            commands._writable(out)
+            commands.writable(out)
 
 
 def test_every_judge_that_is_here_is_tried_and_the_others_are_named(monkeypatch, tmp_path):

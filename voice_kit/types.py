@@ -140,13 +140,15 @@ class FellAsleep:
 
 # Thinking
 
+RouteKind = Literal["chat", "search", "skill"]
+"""Which way to answer: by talking, by what only today's web knows, or by doing something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """Which way a question is to be answered."""
 
-    kind: Literal["chat", "search", "skill"]
-    """By talking, by what is known today only, or by doing something."""
+    kind: RouteKind
     confidence: float
     """In [0, 1]."""
     reason: str

@@ -1,4 +1,4 @@
-"""Commands that try many settings on recordings: lab endpointing, lab interruptions."""
+"""Commands that try many settings: lab endpointing, lab interruptions, lab routing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voice_kit.cli import options
+from voice_kit.cli.lab_routing import routing
 from voice_kit.cli.options import console, notes, put
+from voice_kit.cli.pictures import save, writable
 from voice_kit.errors import AudioError, VoiceKitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from matplotlib.figure import Figure
 
     from voice_kit.hear.protocols import TurnJudge
     from voice_kit.settings import Settings
@@ -25,7 +25,6 @@ Data = Annotated[
     Path | None,
     typer.Option(help="A folder of recordings with a manifest.json; else the kit's own sounds."),
 ]
-Out = Annotated[Path | None, typer.Option(help="Draw the picture into this file, such as a.png.")]
 Latency = Annotated[
     float | None,
     typer.Option(
@@ -40,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
         help="Try many settings on recordings.\n\nExample: voice-kit lab endpointing",
         no_args_is_help=True,
     )
-    for command in (endpointing, interruptions):
+    for command in (endpointing, interruptions, routing):
         lab.command()(command)
     app.add_typer(lab, name="lab", rich_help_panel="The whole assistant")
 
@@ -58,7 +57,7 @@ def endpointing(
     stt: options.Stt = None,
     language: options.Language = None,
     change: options.Set = None,
-    out: Out = None,
+    out: options.Out = None,
     json_: options.Json = False,
 ) -> None:
     """Find out whom each way to wait cuts off, and how long it lets everybody else wait.
@@ -70,7 +69,7 @@ def endpointing(
     from voice_kit.workshop import lab_frontier, lab_sounds
 
     settings = options.settings_from(change, vad=vad, stt=stt, language=language)
-    _writable(out)
+    writable(out)
     judges = _judges(judge, settings)
     detector = running.engine("vad", settings)
     recordings = _recordings(data)
@@ -91,7 +90,7 @@ def endpointing(
         ways: dict[str, Any] = {lab.SILENCE: None, **opinions}
         points = list(lab.sweep(turns, ways, settings))
     if out:
-        _save(lab_frontier.draw(points), out)
+        save(lab_frontier.draw(points), out)
     summary = {
         "added_ms": round(lab.WAIT * 1000),
         "cut_off_share": {
@@ -128,7 +127,7 @@ def interruptions(
     tts: options.Tts = None,
     language: options.Language = None,
     change: options.Set = None,
-    out: Out = None,
+    out: options.Out = None,
     json_: options.Json = False,
 ) -> None:
     """Find out what stops an answer: interruptions soon, a cough or a “mhm” never?
@@ -142,7 +141,7 @@ def interruptions(
     settings = options.settings_from(
         change, vad=vad, stt=stt, tts=tts or "espeak", language=language
     )
-    _writable(out)
+    writable(out)
     detector = running.engine("vad", settings)
     voice = running.engine("tts", settings)
     recordings = [*_recordings(data), lab.laughter(voice)]
@@ -156,7 +155,7 @@ def interruptions(
             outcomes.append(lab_outcomes.outcome(trials, usual=not outcomes))
             status.update(f"interrupting: {outcomes[-1].name}")
     if out:
-        _save(lab_outcomes.draw(outcomes), out)
+        save(lab_outcomes.draw(outcomes), out)
     if json_:
         for each in outcomes:
             put(json.dumps(each.as_json()))
@@ -191,20 +190,3 @@ def _recordings(data: Path | None) -> Iterable[Recording]:
     from voice_kit.workshop import lab_sounds
 
     return list(lab_sounds.folder(data) if data else lab_sounds.kit())
-
-
-def _writable(out: Path | None) -> None:
-    """Raise now what would be raised after minutes of work."""
-    if out and (not out.parent.is_dir() or out.suffix.lower() not in PICTURES):
-        raise AudioError(f"{out} cannot be written. Name a {', '.join(PICTURES)} in a folder here.")
-
-
-PICTURES = (".png", ".svg", ".pdf")
-
-
-def _save(figure: Figure, out: Path) -> None:
-    try:
-        figure.savefig(out)
-    except OSError as error:
-        raise AudioError(f"{out} cannot be written: {error.strerror}. Name another.") from error
-    notes.print(f"The picture: {out}", markup=False, soft_wrap=True)

@@ -34,6 +34,8 @@ Llm = Annotated[
 Tts = Annotated[str | None, typer.Option(help="Voice: auto, kokoro:af_heart, espeak, …")]
 Device = Annotated[str | None, typer.Option(help="Where local engines run: auto, cpu, cuda.")]
 
+Out = Annotated[Path | None, typer.Option(help="Draw the picture into this file, such as a.png.")]
+
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:

@@ -72,8 +72,7 @@ class Floor:
                     self._starts = 0
                     self._open()
         self._weigh_duration()
-        if self._news:
-            self._open()
+        self._open()
 
     @property
     def taken(self) -> bool:

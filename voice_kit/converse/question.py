@@ -39,7 +39,7 @@ class Question:
         """What the language model says to this."""
         engine: Any = self.desk.engines.llm.current
         asked = (messages, tools) if tools and getattr(engine, "calls_tools", 0) else (messages,)
-        return stream("llm", engine, lambda: engine.reply(*asked), self.settings.timeouts.llm)
+        return stream("llm", engine, lambda: engine.reply(messages, *usable), self.settings.timeouts.llm)
 
     async def run(self, engine: object, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:
         """What `work` gives back. Raises `VoiceKitError`."""
