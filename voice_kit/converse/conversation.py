@@ -118,8 +118,9 @@ class Conversation:
             return 0.0, self.engines.vad.current.start()
 
     def _no_frame(self) -> None:
-        fix = "plug it in again, or voice-kit doctor"
-        late = EngineTimeoutError("The microphone", self.settings.timeouts.vad, fix=fix)
+        late = EngineTimeoutError(
+            "The microphone", self.settings.timeouts.vad, fix="plug it in again"
+        )
         self.tell(Failed(0, self.now(), "microphone", "microphone", str(late)))
         self._pause()
 

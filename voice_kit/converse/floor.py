@@ -72,7 +72,8 @@ class Floor:
                     self._starts = 0
                     self._open()
         self._weigh_duration()
-        self._open()
+        if self._news:
+            self._open()
 
     @property
     def taken(self) -> bool:

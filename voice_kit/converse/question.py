@@ -29,9 +29,9 @@ class Question:
 
     def prompt(self) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question."""
-        persona, budget = self.settings.persona, self.settings.memory.tokens
-        past = self.desk.history.prompt(persona, budget, self.words)
-        return [*past, Message("user", self.words)]
+        words, wanted = self.words, self.settings
+        past = self.desk.history.prompt(wanted.persona, wanted.memory.tokens, words)
+        return [*past, Message("user", words)]
 
     def model(
         self, messages: Sequence[Message], tools: Sequence[Any] = ()
@@ -39,7 +39,7 @@ class Question:
         """What the language model says to this."""
         engine: Any = self.desk.engines.llm.current
         asked = (messages, tools) if tools and getattr(engine, "calls_tools", 0) else (messages,)
-        return stream("llm", engine, lambda: engine.reply(messages, *usable), self.settings.timeouts.llm)
+        return stream("llm", engine, lambda: engine.reply(*asked), self.settings.timeouts.llm)
 
     async def run(self, engine: object, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:
         """What `work` gives back. Raises `VoiceKitError`."""
