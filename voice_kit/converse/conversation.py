@@ -118,10 +118,9 @@ class Conversation:
             return 0.0, self.engines.vad.current.start()
 
     def _no_frame(self) -> None:
-        late = EngineTimeoutError(
-            "The microphone", self.settings.timeouts.vad, fix="plug it in again"
-        )
-        self.tell(Failed(0, self.now(), "microphone", "microphone", str(late)))
+        wait, fix = self.settings.timeouts.vad, "plug it in again, or voice-kit doctor"
+        late = str(EngineTimeoutError("The microphone", wait, fix=fix))
+        self.tell(Failed(0, self.now(), "microphone", "microphone", late))
         self._pause()
 
     def _pause(self) -> None:

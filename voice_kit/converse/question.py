@@ -29,16 +29,14 @@ class Question:
 
     def prompt(self) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question."""
-        words, wanted = self.words, self.settings
-        past = self.desk.history.prompt(wanted.persona, wanted.memory.tokens, words)
-        return [*past, Message("user", words)]
+        wanted = self.settings.persona, self.settings.memory.tokens, self.words
+        return [*self.desk.history.prompt(*wanted), Message("user", self.words)]
 
-    def model(
-        self, messages: Sequence[Message], tools: Sequence[Any] = ()
-    ) -> AsyncGenerator[Any, None]:
+    def model(self, messages: Sequence[Message], tools: Any = ()) -> AsyncGenerator[Any, None]:
         """What the language model says to this."""
         engine: Any = self.desk.engines.llm.current
-        asked = (messages, tools) if tools and getattr(engine, "calls_tools", 0) else (messages,)
+        able = tools and getattr(engine, "calls_tools", False)
+        asked = (messages, tools) if able else (messages,)
         return stream("llm", engine, lambda: engine.reply(*asked), self.settings.timeouts.llm)
 
     async def run(self, engine: object, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:
