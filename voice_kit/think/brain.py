@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from voice_kit.errors import VoiceKitError
 from voice_kit.think.acting import Router
 from voice_kit.think.protocols import Thought
-from voice_kit.think.tools import LONGEST, Result, ToolError, Tools
+from voice_kit.think.tools import Result, ToolError, Tools
 from voice_kit.types import Message, Route, Routed, ToolCall
 
 ROUNDS = 4
@@ -121,8 +121,10 @@ class Acting:
 
     async def _talk(self, thought: Thought) -> AsyncGenerator[str, None]:
         messages: list[Message] = thought.prompt()
+        await self._tools.ready()
+        misled = False
         for round_ in range(ROUNDS + 1):
-            tools: Sequence[Any] = list(self._tools) if round_ < ROUNDS else ()
+            tools: Sequence[Any] = list(self._tools) if round_ < ROUNDS and not misled else ()
             calls, said = list[ToolCall](), ""
             async with aclosing(thought.model(messages, tools)) as tokens:
                 async for token in tokens:
@@ -139,8 +141,9 @@ class Acting:
                     yield question
                     return
                 result = await self._use(thought, call)
-                told = result.said if result.data is None else str(result.data)
-                messages.append(Message("tool", told[:LONGEST], result_of=call))
+                messages.append(Message("tool", result.told, result_of=call))
+                # Whoever has read a stranger's words is given nothing to act with.
+                misled = misled or self._tools.outside(call)
 
     def _question(self, thought: Thought, call: ToolCall) -> str:
         """What is to be answered with “yes” first; empty when it can be done at once."""
@@ -148,10 +151,10 @@ class Acting:
             tool, arguments = self._tools.prepared(call)
         except ToolError:
             return ""  # using it tells why not
-        if tool.asks is None:
-            return ""
-        self._asked = thought, call
-        return tool.asks(**arguments)
+        question = tool.asks(**arguments) if tool.asks is not None else ""
+        if question:
+            self._asked = thought, call
+        return question
 
     async def _use(self, thought: Thought, call: ToolCall) -> Result:
         return await self._tools.use(thought, call, asyncio.get_running_loop().time)

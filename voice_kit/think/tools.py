@@ -130,6 +130,10 @@ class Tools:
     def _allowed(self, tools: Iterable[Tool]) -> dict[str, Tool]:
         return {each.name: each for each in tools if not each.off or each.name in self._allow}
 
+    def outside(self, call: ToolCall) -> bool:
+        """Whether what this call gives was written by strangers."""
+        return call.tool in self._tools and self._tools[call.tool].outside
+
     async def ready(self) -> None:
         """Let in the tools that `more` has by now. None of them takes the name of another."""
         if self._more is not None:
@@ -147,6 +151,8 @@ class Tools:
 
     def prepared(self, call: ToolCall) -> tuple[Tool, dict[str, Any]]:
         """The tool that is called, and its checked arguments. Raises `ToolError`."""
+        if call.tool in self._known - self._tools.keys():
+            raise ToolError(f"{call.tool} is switched off. To have it, name it in tools.allow.")
         if call.tool not in self._tools:
             known = ", ".join(self._tools) or "none"
             raise ToolError(f"There is no tool “{call.tool[:64]}” here. There are: {known}.")
