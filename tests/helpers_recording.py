@@ -27,7 +27,7 @@ def record(
     during=None,
     speaker=None,
     fast=True,
-    microphone=None,
+    reads=True,
     cost=lambda stage, seconds: seconds,
     **parts,
 ):
@@ -44,9 +44,9 @@ def record(
                 if during:
                     during(talk)
                 recorder.follow(talk)
-                await talk.listen(recorder.microphone(microphone or FileMicrophone(sound)))
+                await talk.listen(recorder.microphone(FileMicrophone(sound)))
                 await talk.idle()
 
     settings = settings or Settings()
     run(hold(), fast=fast, cost=cost)
-    return read_recording(folder)
+    return read_recording(folder) if reads else None

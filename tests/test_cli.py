@@ -26,6 +26,9 @@ COMMANDS = [
     "demo",
     "voices",
     "export",
+    "replay",
+    "again",
+    "why",
 ]
 
 

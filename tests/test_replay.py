@@ -4,7 +4,9 @@ import asyncio
 import json
 import logging
 import shutil
-from dataclasses import dataclass, field
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -38,7 +40,12 @@ from voice_kit.types import (
     Interrupted,
     Partial,
     PlaybackResumed,
+    Route,
+    Routed,
+    Source,
     Speech,
+    ToolCall,
+    ToolUsed,
     Transcript,
     TurnFinished,
     Woke,
@@ -193,3 +200,470 @@ def test_with_nothing_changed_the_same_happens_at_the_same_time_and_nobody_is_as
     assert any(isinstance(event, TurnFinished) for event in before.events)
     after_it = replay(before, make=nobody)
     assert difference(before.events, after_it.events, 1e-6) == ""
+
+
+def test_a_live_recording_replays_to_the_same_turns_within_what_the_loop_was_late(tmp_path):
+    script = Script()
+    engines = scripted(script, tts=SlowVoice(), stt=ScriptedTranscriber(script, delay=0.03))
+    sound = script.sound(0.2, ("hello", 0.4), 1.6)
+    before = record(tmp_path / "talk", engines, sound, fast=False)
+    assert [turn.times.heard for turn in before.turns] == ["hello"]
+    assert difference(before.events, replay(before, make=nobody).events, 0.1) == ""
+
+
+def test_it_replays_in_a_notebook_whose_loop_runs_already(tmp_path):
+    before = plain(Script(), tmp_path / "talk")
+
+    async def cell():
+        return replay(before, make=nobody)
+
+    assert difference(before.events, run(cell()).events) == ""
+
+
+# One thing changed
+
+
+def test_a_shorter_stop_answers_earlier_by_the_difference_and_asks_nobody_what_was_asked(tmp_path):
+    script = Script()
+    before = plain(script, tmp_path / "talk")
+    other = replay(before, {"hear.stop": 0.352}, make=nobody)
+    heard = [turn.times.heard for turn in other.turns]
+    assert heard == ["hello there", "what is it"] == [turn.times.heard for turn in before.turns]
+    for was, now in zip(before.turns, other.turns, strict=True):
+        saved = was.times.voice_to_voice - now.times.voice_to_voice
+        assert saved == pytest.approx(0.512 - 0.352, abs=1e-6)
+    assert before.settings.hear.stop == 0.5
+    assert other.settings.hear.stop == 0.352
+
+
+def test_a_stop_that_cuts_a_sentence_asks_the_engines_for_its_halves_only(tmp_path):
+    script = Script()
+    parts = 0.5, ("set a timer for", 0.8), 0.3, ("ten minutes", 0.7), 4.0, ("what is it", 0.6), 3.0
+    before = record(tmp_path / "talk", scripted(script), script.sound(*parts))
+    assert [turn.times.heard for turn in before.turns] == [
+        "set a timer for ten minutes",
+        "what is it",
+    ]
+    stt, llm = ScriptedTranscriber(script), ScriptedModel({})
+    real = {"stt": stt, "llm": llm, "tts": HummingVoice()}
+    other = replay(before, {"hear.stop": 0.2}, make=lambda stage, spec, settings: real[stage])
+    assert [turn.times.heard for turn in other.turns] == [
+        "set a timer for",
+        "ten minutes",
+        "what is it",
+    ]
+    assert 0.6 < max(stt.seconds) < 1.2, "the first half was asked before, the last question too"
+    assert "what is it" not in [prompt[-1].content for prompt in llm.prompts][:-1]
+
+
+def test_another_engine_is_asked_everything_and_what_follows_is_asked_of_the_rest(tmp_path):
+    script = Script()
+    before = plain(script, tmp_path / "talk")
+    other_script = Script([f"{line} please" for line in script.lines])
+    stt, llm = ScriptedTranscriber(other_script, name="other"), ScriptedModel({})
+    made = {"llm": llm, "tts": HummingVoice()}
+    asked = []
+
+    def make(stage, spec, settings):
+        asked.append(stage)
+        return made[stage]
+
+    other = replay(before, engines={"stt": stt}, make=make)
+    heard = [turn.times.heard for turn in other.turns]
+    assert heard == ["hello there please", "what is it please"]
+    assert len(stt.seconds) == 2
+    assert [prompt[-1].content for prompt in llm.prompts] == heard
+    assert sorted(asked) == ["llm", "tts"], "each is loaded once, and no other"
+
+
+def test_a_setting_that_names_another_engine_loads_that_one_at_once(tmp_path):
+    script = Script()
+    before = plain(script, tmp_path / "talk")
+    made = []
+
+    def make(stage, spec, settings):
+        made.append((stage, spec))
+        return ScriptedTranscriber(script, delay=0.3)
+
+    other = replay(before, {"stt": "whisper:small"}, make=make)
+    assert made == [("stt", "whisper:small")]
+    assert [turn.times.heard for turn in other.turns] == ["hello there", "what is it"]
+    assert other.turns[0].times.seconds("transcribe") == pytest.approx(0.3)
+
+
+def test_the_same_engine_by_its_full_name_is_no_other(tmp_path):
+    script = Script()
+    before = plain(script, tmp_path / "talk")
+    assert difference(before.events, replay(before, {"stt": "scripted"}, make=nobody).events) == ""
+
+
+@pytest.mark.parametrize("change", [{"device": "cuda"}, {"options.scripted.beam": 5}])
+def test_an_engine_with_other_options_is_another(tmp_path, change):
+    before = plain(Script(), tmp_path / "talk")
+    made = []
+
+    def make(stage, spec, settings):
+        made.append(stage)
+        raise AudioError("it cannot be had")
+
+    before = replace(before, settings=before.settings.changed({"stt": "sphinx"}))
+    with pytest.raises(AudioError):
+        replay(before, change, make=make)
+    assert made
+
+
+@dataclass
+class SlowModel:
+    """A blocking model."""
+
+    answer: str
+    name: str = "slow"
+    stops: str = "steps"
+
+    def reply(self, messages):
+        for word in self.answer.split():
+            yield f"{word} "
+
+
+def test_work_that_was_cut_short_and_is_wanted_now_is_done_by_the_engine_from_there_on(tmp_path):
+    script, answer = Script(), "One is first. Two comes second. Three is third. Four is last."
+    sound = script.sound(0.5, ("tell me all", 0.8), 1.5, ("stop it", 0.9), 4.0)
+    engines = scripted(script, llm=SlowModel(answer))
+    before = record(tmp_path / "talk", engines, sound, cost=lambda *_: 0.15)
+    assert before.turns[0].times.interrupted
+    assert before.turns[0].times.said != answer, "the model was cut short"
+    real = {"llm": SlowModel(answer), "tts": HummingVoice()}
+    other = replay(
+        before, {"interrupt.mode": "never"}, make=lambda stage, spec, settings: real[stage]
+    )
+    assert other.turns[0].times.said_heard == answer
+    first = [turn.times.first_sound for turn in (before.turns[0], other.turns[0])]
+    assert first[0] == pytest.approx(first[1])
+
+
+def test_pairs_puts_turns_side_by_side_by_their_sound(tmp_path):
+    script = Script()
+    before = breathing(script, tmp_path / "talk")
+    real = scripted(script)
+    other = replay(before, {"hear.stop": 0.2}, make=lambda stage, *_: getattr(real, stage).current)
+    both = list(pairs([turn.times for turn in before.turns], [turn.times for turn in other.turns]))
+    assert [(was and was.heard, now and now.heard) for was, now in both] == [
+        ("set a timer for ten minutes", "set a timer for"),
+        (None, "ten minutes"),
+    ]
+
+
+# The folder
+
+
+def test_the_folder_holds_both_sides_sound_and_every_event(tmp_path):
+    script = Script()
+    sound = script.sound(*TALK)
+    seen = []
+    before = record(tmp_path / "talk", scripted(script), sound, observers=[seen.append])
+    assert difference(seen, before.events, 0) == ""
+    heard = read(tmp_path / "talk" / "microphone.wav")
+    assert heard.rate == RATE
+    assert np.allclose(heard.samples[: len(sound.samples)], sound.samples, atol=1 / 32768)
+    spoken = [read(path) for path in sorted((tmp_path / "talk" / "spoken").iterdir())]
+    assert [audio.seconds for audio in spoken] == [1.0, 1.25]
+    assert before.versions.keys() == {"voice-kit", "python", "numpy"}
+    sound = replay(before, make=nobody).sound
+    start = before.turns[0].times.first_sound
+    answer = sound.samples[round((start + 0.1) * RATE) : round((start + 0.9) * RATE)]
+    assert np.abs(answer).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_no_key_token_or_password_is_written_down(tmp_path):
+    secret = "s3kr1t"
+    settings = Settings().changed(
+        {
+            "options.openai.api_key": secret,
+            "options.openai.base_url": f"https://me:{secret}@host/v1?x=1&token={secret}",
+            "options.openai.headers": {"Authorization": secret, "X-Auth": secret},
+            "options.openai.temperature": 0.5,
+            "options.ollama.pull": print,
+            "memory.store": f"redis://:{secret}@host:1/0",
+            "tools.servers": {"files": {"command": ["serve", secret], "env": {"A": secret}}},
+        }
+    )
+    script = Script()
+    before = record(tmp_path / "talk", scripted(script), script.sound(*TALK), settings)
+    files = [path for path in (tmp_path / "talk").rglob("*") if path.is_file()]
+    assert len(files) >= 3
+    assert not [path.name for path in files if secret.encode() in path.read_bytes()]
+    assert before.settings.options["openai"]["temperature"] == 0.5
+    assert "host/v1" in before.settings.options["openai"]["base_url"]
+    assert len(before.turns) == 2
+
+
+def test_a_pulled_plug_leaves_what_was_on_its_way(tmp_path):
+    whole = interrupted(Script(), tmp_path / "talk")
+    lengths = {path.name: path.stat().st_size for path in (tmp_path / "talk").iterdir()}
+    assert {"microphone.wav", "events.jsonl", "tape.jsonl"} <= lengths.keys()
+    for share in (0.2, 0.5, 0.77, 0.93):
+        cut = tmp_path / f"cut {share}"
+        shutil.copytree(tmp_path / "talk", cut)
+        for path in [path for path in cut.iterdir() if path.is_file()]:
+            data = path.read_bytes()
+            path.write_bytes(data[: round(len(data) * share) | 1])
+        part = read_recording(cut)
+        assert difference(part.events, whole.events[: len(part.events)], 0) == ""
+        assert 0.05 < len(part.samples) / len(whole.samples) < 1
+        real = scripted(Script(["tell me all", "stop it"]))
+        again = replay(part, make=lambda stage, *_, real=real: getattr(real, stage).current)
+        known = [event for event in again.events if event.at < part.arrivals[-1] - 0.2]
+        assert len(known) > 10
+        assert difference(known, whole.events[: len(known)]) == ""
+
+
+def test_a_full_disk_ends_the_recording_with_one_warning_and_not_the_conversation(tmp_path, caplog):
+    folder = tmp_path / "talk"
+    folder.mkdir()
+    (folder / "events.jsonl").symlink_to("/dev/full")
+    script, seen = Script(), []
+    observers = [seen.append]
+    record(folder, scripted(script), script.sound(*TALK), observers=observers, reads=False)
+    assert [event.heard for event in seen if isinstance(event, TurnFinished)] == [
+        "hello there",
+        "what is it",
+    ]
+    (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "No space left" in warning.getMessage()
+
+
+def test_where_nothing_can_be_written_the_conversation_goes_on(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    script, seen = Script(), []
+    with pytest.raises(AudioError, match="no recorded conversation"):
+        record(
+            tmp_path / "file" / "talk",
+            scripted(script),
+            script.sound(*TALK),
+            observers=[seen.append],
+        )
+    assert sum(isinstance(event, TurnFinished) for event in seen) == 2
+    assert len(caplog.records) == 1
+
+
+def test_a_recording_is_not_written_over(tmp_path):
+    plain(Script(), tmp_path / "talk")
+    with pytest.raises(AudioError, match="holds a recording already"):
+        Recorder(tmp_path / "talk")
+
+
+def test_a_folder_without_a_recording_says_so(tmp_path):
+    with pytest.raises(AudioError, match="no recorded conversation"):
+        read_recording(tmp_path)
+    (tmp_path / "tape.jsonl").write_text("{}\n")
+    with pytest.raises(AudioError, match="no recorded conversation"):
+        read_recording(tmp_path)
+
+
+def test_nothing_that_was_said_is_logged(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    before = failing(Script(), tmp_path / "talk")
+    replay(before, make=nobody)
+    assert any(isinstance(event, Failed) for event in before.events)
+    assert not [each for each in caplog.records if "hello" in each.getMessage()]
+
+
+# Brains and tools
+
+
+@dataclass
+class Counting:
+    """Does something that may be done once only, when it is certain."""
+
+    done: int = 0
+    name: str = "counting"
+
+    async def answer(self, thought):
+        thought.tell(Routed, Route("skill", 0.9, "it counts"), 0.0, self.name)
+        thought.by = "skill:count"
+        if thought.words == "what is it":
+            async for token in thought.model(thought.prompt()):
+                yield token
+            return
+        await thought.certain.wait()
+        await asyncio.sleep(0.07)
+        self.done += 1
+        source = Source("a page", "https://host/page")
+        thought.tell(ToolUsed, ToolCall("count", {"by": 1}), "1", 0.07, True, (source,))
+        yield "Counted "
+        yield "to one."
+
+
+def test_what_was_done_is_told_again_and_not_done_again(tmp_path):
+    script, brain = Script(), Counting()
+    engines = replace(scripted(script), brain=Line("brain", brain))
+    before = record(tmp_path / "talk", engines, script.sound(*TALK))
+    assert brain.done == 1
+    assert [turn.times.said for turn in before.turns] == ["Counted to one.", "You said what is it."]
+    (used,) = [event for event in before.events if isinstance(event, ToolUsed)]
+    assert used.sources == (Source("a page", "https://host/page"),)
+    again = replay(before, make=nobody)
+    assert difference(before.events, again.events) == ""
+    other = replay(before, {"hear.stop": 0.3}, make=nobody)
+    assert [turn.times.said for turn in other.turns] == [turn.times.said for turn in before.turns]
+    assert brain.done == 1
+
+
+def test_a_question_that_is_new_to_a_brain_is_answered_by_talking(tmp_path):
+    script, brain = Script(), Counting()
+    engines = replace(scripted(script), brain=Line("brain", brain))
+    before = record(tmp_path / "talk", engines, script.sound(*TALK))
+    stt = ScriptedTranscriber(Script(["count to two", "count to ten"]))
+    real = {"llm": ScriptedModel({}), "tts": HummingVoice()}
+    other = replay(before, engines={"stt": stt}, make=lambda stage, *_: real[stage])
+    assert other.turns[0].times.said == "You said count to two."
+    assert brain.done == 1
+
+
+# What a conversation must not notice
+
+
+def test_a_conversation_is_the_same_whether_it_is_recorded_or_not(tmp_path):
+    script = Script()
+    sound = script.sound(0.5, ("set a timer for", 0.8), 0.3, ("ten minutes", 0.7), 4.0)
+    seen = []
+
+    async def hold():
+        async with Conversation(
+            scripted(script), SilentSpeaker(16_000), observers=[seen.append]
+        ) as talk:
+            await talk.listen(FileMicrophone(sound))
+
+    run(hold(), fast=True)
+    recorded = record(tmp_path / "talk", scripted(script), sound)
+    assert difference(seen, recorded.events) == ""
+
+
+def test_what_is_changed_on_a_recorded_engine_is_changed_on_the_engine_itself(tmp_path):
+    voice = SlowVoice()
+    with Recorder(tmp_path / "talk") as recorder:
+        taped = recorder.engines(scripted(Script(), tts=voice)).tts.current
+        taped.speed *= 2
+        assert (taped.speed, voice.speed) == (2.0, 2.0)
+        assert not hasattr(taped, "abort")
+        assert not hasattr(taped, "pitch")
+
+
+def test_embedded_engines_replay_without_being_loaded(tmp_path):
+    settings = Settings().changed(
+        {"vad": "silero", "stt": "sphinx", "llm": "handbook", "tts": "espeak", "judge": "text"}
+    )
+    sounds = [clip(name).audio() for name in ("question_vad", "interruption_latency")]
+    sounds = [convert(sound, RATE).samples for sound in sounds]
+    quiet = [np.zeros(round(seconds * RATE), np.float32) for seconds in (0.5, 3.0, 3.0)]
+    sound = Audio(np.concatenate([quiet[0], sounds[0], quiet[1], sounds[1], quiet[2]]), RATE)
+    before = record(tmp_path / "talk", load_engines(settings), sound, settings)
+    heard = [turn.times.heard.lower() for turn in before.turns]
+    assert heard[0] == "what is voice activity detection"
+    assert len(heard) >= 2
+    assert difference(before.events, replay(before, make=nobody).events) == ""
+    other = replay(before, {"hear.finished": 0.9, "hear.stop": 0.9})
+    assert [turn.times.heard.lower() for turn in other.turns] == heard
+    for was, now in zip(before.turns, other.turns, strict=True):
+        assert now.times.voice_to_voice > was.times.voice_to_voice
+
+
+def test_captions_and_ahead_know_of_a_recorded_engine_that_it_cannot_be_stopped(tmp_path):
+    script = Script()
+
+    @dataclass
+    class Blocking:
+        name: str = "blocking"
+        stops: str = "steps"
+        calls: list = field(default_factory=list)
+
+        def transcribe(self, audio):
+            self.calls.append(audio.seconds)
+            return Transcript(script.heard_in(audio.samples))
+
+    def watch(talk):
+        talk.observers.append(Captions(talk))
+
+    for recorded in (False, True):
+        stt = Blocking()
+        engines = scripted(script, stt=stt)
+        sound = script.sound(0.5, ("a long sentence", 2.0), 3.0)
+        if recorded:
+            record(tmp_path / "talk", engines, sound, during=watch, cost=lambda *_: 0.05)
+        else:
+
+            async def hold(engines=engines, sound=sound):
+                async with Conversation(engines, SilentSpeaker(16_000)) as talk:
+                    watch(talk)
+                    await talk.listen(FileMicrophone(sound))
+
+            run(hold(), fast=True, cost=lambda *_: 0.05)
+        assert len(stt.calls) == 1, "no pass is made for captions before its speed is known"
+
+
+# On the command line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A recording by embedded engines, of what is said in the kit's own sounds."""
+    folder = tmp_path_factory.mktemp("recorded") / "talk"
+    settings = Settings().changed(
+        {"vad": "silero", "stt": "sphinx", "llm": "handbook", "tts": "espeak", "judge": "silence"}
+    )
+    question = convert(clip("question_vad").audio(), RATE).samples
+    before, behind = np.zeros(8_000, np.float32), np.zeros(64_000, np.float32)
+    sound = Audio(np.concatenate([before, question, behind]), RATE)
+    record(folder, load_engines(settings), sound, settings)
+    return folder
+
+
+def voice_kit(*words):
+    command = [sys.executable, "-m", "voice_kit.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_replay_prints_each_turn_before_and_after(folder, tmp_path):
+    out = tmp_path / "both.wav"
+    done = voice_kit("replay", folder, "--set", "hear.stop=1", "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["changes"] == {"hear.stop": "1"}
+    assert told["same"] is False
+    ((before, after),) = [(turn["before"], turn["after"]) for turn in told["turns"]]
+    assert before["heard"] == after["heard"] != ""
+    assert before["said"] == after["said"] != ""
+    assert after["voice_to_voice_ms"] - before["voice_to_voice_ms"] > 250
+    assert read(out).seconds > 3
+    plainly = voice_kit("replay", folder)
+    assert "Nothing changed." in plainly.stdout
+    assert before["heard"] in plainly.stdout
+
+
+def test_again_writes_the_sound_and_tells_the_times(folder, tmp_path):
+    out = tmp_path / "again.wav"
+    done = voice_kit("again", folder, "--stop", "1.2", "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    ((after,), before) = told["turns"], told["before"]
+    assert before["heard"] == after["heard"]
+    assert after["voice_to_voice_ms"] == pytest.approx(1200, abs=60)
+    assert np.abs(read(out).samples).max() > 0.1
+
+
+def test_why_says_it_in_a_sentence_whose_parts_sum_up(folder):
+    done = voice_kit("why", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["total_ms"] == pytest.approx(sum(part["ms"] for part in told["parts"]), abs=0.5)
+    assert "`hear/endpointing.py`" in told["why"]
+    assert voice_kit("why", folder).stdout.strip() == told["why"]
+
+
+def test_a_turn_that_is_not_there_and_a_folder_without_one_are_said_in_a_sentence(folder, tmp_path):
+    done = voice_kit("why", folder, "--turn", "7", "--json")
+    assert done.returncode == 1
+    assert "is number 1" in json.loads(done.stdout)["error"]
+    done = voice_kit("again", tmp_path)
+    assert done.returncode == 1
+    assert "holds no recorded conversation" in done.stderr

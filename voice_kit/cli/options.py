@@ -74,13 +74,18 @@ def settings_from(
     """Settings with `--set` and the named flags on top. Raises `SettingsError`."""
     from voice_kit.settings import load_settings  # 0.2 s, which --help need not wait for
 
+    return load_settings(changes_from(changes, **flags), config)
+
+
+def changes_from(changes: list[str] | None = None, **flags: str | None) -> dict[str, Any]:
+    """What `--set` and the named flags change, by dotted name."""
     chosen: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
     for change in changes or []:
         name, equals, value = change.partition("=")
         if not equals:
             raise typer.BadParameter(f"{change} has no value: write NAME=VALUE", param_hint="--set")
         chosen[name.strip()] = _value(value.strip()) if name.startswith("options.") else value
-    return load_settings(chosen, config)
+    return chosen
 
 
 def _value(text: str) -> Any:

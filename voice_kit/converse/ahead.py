@@ -92,7 +92,8 @@ class Ahead:
 
     def _begin(self, sound: Audio) -> None:
         engine, settings = self._engine, self._talk.settings
-        stoppable = hasattr(engine, "abort") or engine.stops == "async"
+        plainly = hasattr(engine, "abort") or engine.stops == "async"
+        stoppable = getattr(engine, "stoppable", plainly)  # which one that stands before it knows
         affordable = may_be_undone(engine) and (stoppable or 0 < self._took <= SPARE)
         if settings.hear.eager and affordable and self._begun_in_turn < settings.eager_starts:
             self.begun += 1

@@ -62,7 +62,8 @@ class Captions:
 
     def _begin(self, sound: Audio) -> None:
         engine, every = self._talk.engines.stt.current, self._talk.settings.partials
-        stoppable = hasattr(engine, "abort") or engine.stops == "async"
+        plainly = hasattr(engine, "abort") or engine.stops == "async"
+        stoppable = getattr(engine, "stoppable", plainly)  # which one that stands before it knows
         takes = self._rate.get(engine.name, 0.0 if stoppable else inf) * sound.seconds
         free = may_be_undone(engine) and (self._pass is None or self._pass.done())
         if every and free and affordable(takes, every, stoppable=stoppable):

@@ -8,16 +8,24 @@ from typing import Any
 
 from voice_kit.converse.plain import as_json
 from voice_kit.converse.timeline import TurnTimes
-from voice_kit.types import Event
+from voice_kit.types import Event, FrameHeard
 
 
 def difference(one: Sequence[Event], other: Sequence[Event], within: float = 1e-6) -> str:
-    """The first event that differs, times by more than `within` seconds; empty if none does."""
-    for here, there in zip_longest(one, other):
-        if here is None or there is None:
-            return f"only one has {here or there}"
-        if not _alike(as_json(here), as_json(there), within):
-            return f"{here} ≠ {there}"
+    """The first event that differs, times by more than `within` seconds; empty if none does.
+
+    Frames are compared with frames: a few microseconds may put an event before one or after it.
+    """
+    for frames in (False, True):
+        mine, theirs = (
+            [event for event in events if isinstance(event, FrameHeard) is frames]
+            for events in (one, other)
+        )
+        for here, there in zip_longest(mine, theirs):
+            if here is None or there is None:
+                return f"only one has {here or there}"
+            if not _alike(as_json(here), as_json(there), within):
+                return f"{here} ≠ {there}"
     return ""
 
 

@@ -135,7 +135,7 @@ class Recorder:
             line: Line[Any] = getattr(engines, stage)
             spec = specs.get(stage) or line.name
             self.put({"engine": stage, "spec": spec, "traits": traits(line.current)})
-            then = [Loading(stage, make, self) for make in line._then]
+            then = [Loading(stage, make, self) for make in line.then]
             first = Taped(stage, traits(line.current), line.current, self)
             lines[stage] = Line(stage, first, then)
         return replace(engines, **lines)

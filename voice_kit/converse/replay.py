@@ -125,8 +125,8 @@ async def _hold(recording: Recording, changes: dict[str, Any], engines: Engines)
         if "Ahead" in recording.watched:
             Ahead.of(talk)
         doing = asyncio.create_task(_do(talk, [each for each in done if each.before is None]))
-        ends = [first for _, first, _ in recording.listens[1:]] + [len(recording.arrivals)]
-        for (opened, first, closed), end in zip(recording.listens, ends, strict=True):
+        ends = [*(first for _, first, _ in recording.listens[1:]), len(recording.arrivals)]
+        for (opened, first, closed), end in zip(recording.listens, ends, strict=False):
             await _until(opened)
             await talk.listen(_microphone(recording, talk, done, first, end, closed))
         await doing

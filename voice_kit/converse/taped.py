@@ -155,9 +155,10 @@ class Taped:
         self, name: str, work: Callable[[Any], Any], *, once: bool = False
     ) -> AsyncGenerator[Any, None]:
         """What was given, then what is still to be given."""
-        left, given, early = self._tape.next(name), 0, 0.0
+        left, given, early, spent = self._tape.next(name), 0, 0.0, 0.0
         while left:
             step = left.popleft()
+            spent += step.cost or 0.0
             if step.cut:
                 early = (step.cost or 0.0) + LATE
                 await asyncio.sleep(early)
@@ -171,7 +172,7 @@ class Taped:
                 return
             yield restored(self._stage, step.gave, self._tape.folder)
             given += 1
-        _waited.set(early)
+        _waited.set(spent)  # it begins anew, and all this was waited for already
         kept = Kept(self._reel, name)
         if once:
             yield await kept.step(lambda: self._call(work))

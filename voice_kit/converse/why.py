@@ -92,7 +92,7 @@ def why(turn: TurnTimes, events: Sequence[Event], settings: Settings) -> Why:
     moments = _Moments(
         start=start,
         enough=start + (judged.wait if judged else settings.hear.stop),
-        over=min(gate, over[-1]) if over else start,
+        over=start if not over else gate if abs(gate - over[-1]) < 1e-6 else min(gate, over[-1]),
         gate=gate,
         judged=judged.at if judged else start,
         ready=max((bar.end for bar in work if bar.end <= turn.first_sound), default=gate),
