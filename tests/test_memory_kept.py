@@ -186,6 +186,19 @@ def test_what_cannot_be_written_stays_in_memory_and_is_written_later():
     assert told == ["The disk is full. Make room on it.", ""]
 
 
+def test_what_was_forgotten_before_it_could_be_written_is_never_written():
+    history = KeptHistory(Failing())
+    turn(history, "One.", "First.")
+    history.remember("my code is 4711")
+    assert not history.flush()
+    history.forget_everything()
+    history.store.works = True
+    turn(history, "Two.", "Second.")
+    assert history.flush()
+    assert [line.text for line in history.store.last("default")] == ["Two.", "Second."]
+    assert history.store.facts("default") == []
+
+
 def test_a_damaged_file_does_not_keep_anyone_from_talking(tmp_path):
     (tmp_path / "memory.sqlite").write_bytes(b"no database" * 1000)
     history = make_history(settings(tmp_path))

@@ -177,7 +177,7 @@ def test_hostile_results_stay_between_their_marks(words):
     assert len(lines) == 2 and all(line.count("<") == line.count(">") == 2 for line in lines)
     assert data.content.count('"') == 12
     plain = data.content.replace("<result", "").replace("</result", "")
-    assert not set("{}[]|`\\#\x00\x1b\u202e\u200b") & set(plain)
+    assert not set("＜＞｜{}[]|`\\#\x00\x1b\u202e\u200b") & set(plain)
     assert "system:" not in plain.lower() and "human:" not in plain.lower()
 
 
@@ -203,6 +203,7 @@ def test_the_model_answers_from_what_was_found_and_the_sources_are_in_the_event(
             Searching(DuckDuckGo()), "Could you look up when the fair opens?", model
         )
     assert said == "It opens on Friday." and thought.by == ""
+    assert model.tools == [[]], "what reads the words of strangers needs no tools"
     assert shown.asked[0]["q"] == "when the fair opens"
     (event,) = thought.told
     assert isinstance(event, ToolUsed) and event.worked
