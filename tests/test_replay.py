@@ -557,7 +557,9 @@ def test_embedded_engines_replay_without_being_loaded(tmp_path):
     sounds = [convert(sound, RATE).samples for sound in sounds]
     quiet = [np.zeros(round(seconds * RATE), np.float32) for seconds in (0.5, 3.0, 3.0)]
     sound = Audio(np.concatenate([quiet[0], sounds[0], quiet[1], sounds[1], quiet[2]]), RATE)
-    before = record(tmp_path / "talk", load_engines(settings), sound, settings)
+    before = record(
+        tmp_path / "talk", load_engines(settings), sound, settings, cost=lambda *_: 0.05
+    )
     heard = [turn.times.heard.lower() for turn in before.turns]
     assert heard[0] == "what is voice activity detection"
     assert len(heard) >= 2
@@ -614,7 +616,7 @@ def folder(tmp_path_factory):
     question = convert(clip("question_vad").audio(), RATE).samples
     before, behind = np.zeros(8_000, np.float32), np.zeros(64_000, np.float32)
     sound = Audio(np.concatenate([before, question, behind]), RATE)
-    record(folder, load_engines(settings), sound, settings)
+    record(folder, load_engines(settings), sound, settings, cost=lambda *_: 0.05)
     return folder
 
 

@@ -178,10 +178,16 @@ def test_asked_again_a_question_is_alone_with_what_was_said_before(tmp_path):
     ]
 
 
-def test_a_question_in_two_breaths_is_asked_again_whole(tmp_path):
-    parts = (0.5, ("hello there", 0.8), 3.0, ("what is", 0.8), 0.56, ("it", 0.8), 4.0)
-    model = ScriptedModel({}, first=0.4)
-    recording = asked(tmp_path, parts=parts, llm=model)
+@pytest.mark.parametrize(
+    ("mode", "pauses"),
+    [("evidence", (3.0, 0.56)), ("never", (0.9, 0.7))],
+    ids=["its gate had opened", "it waited for an earlier answer"],
+)
+def test_a_question_in_two_breaths_is_asked_again_whole(tmp_path, mode, pauses):
+    first, second = pauses
+    parts = (0.5, ("hello there", 0.8), first, ("what is", 0.3), second, ("it", 0.3), 4.0)
+    model = ScriptedModel({"hello there": "one two three four five six seven eight."}, first=0.4)
+    recording = asked(tmp_path, {"interrupt.mode": mode}, parts, llm=model)
     last = recording.turns[-1]
     assert last.times.heard == "what is it"
     assert any(isinstance(event, Abandoned) for event in recording.events)
@@ -226,3 +232,17 @@ def test_the_quiet_behind_a_question_is_longer_than_a_wait_can_be():
     ]
     assert longest
     assert max(longest) < QUIET
+
+
+def test_an_earlier_answer_that_has_the_floor_is_told_from_the_loops_own_way(tmp_path):
+    answers = {"tell me all": "one two three four five six seven eight."}
+    parts = (0.5, ("tell me all", 0.8), 0.9, ("what is it", 0.3), 6.0)
+    script = Script()
+    engines = scripted(script, answers)
+    settings = Settings().changed({"interrupt.mode": "never"})
+    recording = record(tmp_path / "talk", engines, script.sound(*parts), settings)
+    waited = [turn for turn in recording.turns if milliseconds(turn).get("floor")]
+    assert waited
+    assert "`interrupt.after`" in str(waited[0].why())
+    assert milliseconds(waited[0])["floor"] > 300
+    assert "floor" not in milliseconds(recording.turns[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from voice_kit.types import (
     SpeechStarted,
     TurnEnded,
     TurnFinished,
+    TurnStarted,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BEFORE, AFTER, QUIET = 1.0, 3.0, 12.0
 """Seconds of sound that are heard before and after a question when it is asked again, and of quiet
 behind it: longer than one can be made to wait."""
+JOINED = "its speaker went on before it was heard"
+"""Why an answer was dropped to the first part of a question that had not ended."""
 SHORT = {"stop": "hear.stop", "finished": "hear.finished", "unfinished": "hear.unfinished"}
 
 
@@ -105,19 +107,20 @@ class RecordedTurn:
         A question that went on before its answer was heard began with its first part.
         """
         events, ended = self.recording.events, self.times.ended or 0.0
-        lost = {event.turn for event in events if isinstance(event, Abandoned)}
-        start, own = 0.0, True
-        before = takewhile(
-            lambda event: not (isinstance(event, GateOpened) and event.turn == self.times.number),
-            events,
-        )
-        for event in reversed(list(before)):
-            if isinstance(event, GateOpened):
-                own = event.turn in lost
-                if not own:
-                    break
-            elif isinstance(event, TurnEnded) and own:
-                start, own = event.started, False
+        joined = {
+            event.turn
+            for event in events
+            if isinstance(event, Abandoned) and event.reason == JOINED
+        }
+        start = before = behind = 0.0  # behind: when what was said before had ended
+        turn, whole = 0, True  # whether what comes next is another question
+        for event in events:
+            if isinstance(event, TurnStarted):
+                turn = event.turn
+            elif isinstance(event, TurnEnded) and event.ended <= ended:
+                if whole:
+                    start, behind = event.started, before
+                before, whole = event.ended, turn not in joined
         starts = (event.at for event in events if isinstance(event, SpeechStarted))
         end = next((at for at in starts if at > ended), ended + AFTER)
-        return max(0.0, start - BEFORE), min(end - FRAME / RATE, ended + AFTER)
+        return max(behind, start - BEFORE), min(end - FRAME / RATE, ended + AFTER)

@@ -55,9 +55,9 @@ def replay(
     The microphone hears the same at the same times. What was asked of an engine before is
     answered from the recording; what is new is asked of the engine itself, which `make` then
     loads. As fast as these go. With nothing changed, the same happens at the same times: within
-    a microsecond of what was recorded on a virtual clock, and within what the event loop itself
-    was late, a few milliseconds, of what was recorded live. Tools are not used again: questions
-    are answered by talking. Raises `VoiceKitError` when a setting or a new engine cannot be had.
+    a microsecond if it was recorded on a virtual clock; if live, within what the event loop was
+    late, about 20 ms on a busy machine. No tool is used again: what the recording does not hold
+    is answered by talking. Raises `VoiceKitError` when a setting or a new engine cannot be had.
     """
     work = partial(_replay, recording, dict(changes or {}), dict(engines or {}), make)
     try:

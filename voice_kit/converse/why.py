@@ -19,6 +19,7 @@ from voice_kit.types import (
     SpeechReady,
     Transcribed,
     TurnEnded,
+    TurnFinished,
     TurnStarted,
 )
 
@@ -89,17 +90,20 @@ def why(turn: TurnTimes, events: Sequence[Event], settings: Settings) -> Why:
     judged = next((event for event in reversed(mine) if isinstance(event, Judged)), None)
     over = [event.at for event in events if isinstance(event, TurnEnded) and event.ended == start]
     work = [bar for bar in turn.bars if bar.stage in ENGINE]
+    over_at = start if not over else gate if abs(gate - over[-1]) < 1e-6 else min(gate, over[-1])
     moments = _Moments(
         start=start,
         enough=start + (judged.wait if judged else settings.hear.stop),
-        over=start if not over else gate if abs(gate - over[-1]) < 1e-6 else min(gate, over[-1]),
+        over=over_at,
         gate=gate,
         judged=judged.at if judged else start,
         ready=max((bar.end for bar in work if bar.end <= turn.first_sound), default=gate),
         end=turn.first_sound,
     )
+    held = any(isinstance(event, TurnFinished) and over_at <= event.at <= gate for event in events)
     seconds: dict[str, float] = {}
     for stage, length in _pieces(moments, work):
+        stage = "between" if stage == "floor" and not held else stage
         seconds[stage] = seconds.get(stage, 0.0) + length
     wait = _wait_setting(judged)
     parts = [_part(stage, length, wait, mine) for stage, length in seconds.items()]
