@@ -28,6 +28,7 @@ def record(
     speaker=None,
     fast=True,
     reads=True,
+    microphone=FileMicrophone,
     cost=lambda stage, seconds: seconds,
     **parts,
 ):
@@ -44,7 +45,7 @@ def record(
                 if during:
                     during(talk)
                 recorder.follow(talk)
-                await talk.listen(recorder.microphone(FileMicrophone(sound)))
+                await talk.listen(recorder.microphone(microphone(sound)))
                 await talk.idle()
 
     settings = settings or Settings()

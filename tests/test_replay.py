@@ -21,11 +21,15 @@ from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.captions import Captions
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.differs import difference, pairs
+from voice_kit.converse.kept import Nowhere, traits
+from voice_kit.converse.late import LateSpeaker
 from voice_kit.converse.line import Line
 from voice_kit.converse.loading import load_engines
 from voice_kit.converse.recorded import read_recording
 from voice_kit.converse.recording import Recorder
 from voice_kit.converse.replay import replay
+from voice_kit.converse.tape import Call, Step, Tape, key
+from voice_kit.converse.taped import Taped, cost
 from voice_kit.converse.virtual import run
 from voice_kit.errors import AudioError
 from voice_kit.settings import Settings
@@ -37,9 +41,12 @@ from voice_kit.types import (
     EngineChanged,
     Failed,
     FellAsleep,
+    GateOpened,
     Interrupted,
+    Message,
     Partial,
     PlaybackResumed,
+    PlaybackStarted,
     Route,
     Routed,
     Source,
@@ -177,7 +184,25 @@ def blocking(script, folder):
     return record(folder, engines, script.sound(*TALK), cost=lambda stage, seconds: 0.0371)
 
 
+def unplugged(script, folder):
+    async def microphone(sound):
+        async for frame in FileMicrophone(sound):
+            yield frame
+        await asyncio.sleep(0.3)
+
+    sound = script.sound(0.5, ("hello there", 0.8))
+    return record(folder, scripted(script), sound, microphone=microphone)
+
+
+def noisy(script, folder):
+    sound = script.sound(*TALK)
+    noise = np.random.default_rng(0).normal(0, 1e-4, len(sound.samples)).astype(np.float32)
+    return record(folder, scripted(script), Audio(sound.samples + noise, RATE))
+
+
 SCENES = {
+    unplugged: TurnFinished,
+    noisy: TurnFinished,
     plain: TurnFinished,
     interrupted: Interrupted,
     doubted: PlaybackResumed,
@@ -209,6 +234,16 @@ def test_a_live_recording_replays_to_the_same_turns_within_what_the_loop_was_lat
     before = record(tmp_path / "talk", engines, sound, fast=False)
     assert [turn.times.heard for turn in before.turns] == ["hello"]
     assert difference(before.events, replay(before, make=nobody).events, 0.1) == ""
+
+
+def test_a_replay_is_heard_as_late_as_the_loudspeaker_of_the_recording_was(tmp_path):
+    script = Script()
+    speaker = LateSpeaker(0.07)
+    before = record(tmp_path / "talk", scripted(script), script.sound(*TALK), speaker=speaker)
+    heard = [event.at for event in before.events if isinstance(event, PlaybackStarted)]
+    opened = [event.at for event in before.events if isinstance(event, GateOpened)]
+    assert heard == pytest.approx([at + 0.07 for at in opened])
+    assert difference(before.events, replay(before, make=nobody).events) == ""
 
 
 def test_it_replays_in_a_notebook_whose_loop_runs_already(tmp_path):
@@ -339,6 +374,32 @@ def test_work_that_was_cut_short_and_is_wanted_now_is_done_by_the_engine_from_th
     assert other.turns[0].times.said_heard == answer
     first = [turn.times.first_sound for turn in (before.turns[0], other.turns[0])]
     assert first[0] == pytest.approx(first[1])
+
+
+CUT = [Step(0.1, "One "), Step(0.2, cut=True)]
+WHOLE = [Step(0.1, "One "), Step(0.4, "two."), Step(0.0, end=True)]
+
+
+@pytest.mark.parametrize(
+    ("calls", "times"),
+    [([CUT, WHOLE], [0.1, 0.5]), ([CUT], [0.1, 1.0])],
+    ids=["from another call on the tape", "by the engine, which begins anew"],
+)
+def test_what_was_waited_for_already_is_not_waited_for_twice(calls, times):
+    messages = [Message("user", "hello")]
+    name = key("llm", "slow", messages)
+    tape = Tape([Call(name, steps) for steps in calls])
+    model = SlowModel("One two.")
+    taped = Taped("llm", traits(model), None, Nowhere(), make=lambda: model, tape=tape)
+    seen = []
+
+    async def ask():
+        async for token in taped.reply(messages):
+            seen.append((token.strip(), asyncio.get_running_loop().time()))
+
+    run(ask(), fast=True, cost=lambda stage, _: cost(stage, 0.5))
+    assert [token for token, _ in seen] == ["One", "two."]
+    assert [at for _, at in seen] == pytest.approx(times)
 
 
 def test_pairs_puts_turns_side_by_side_by_their_sound(tmp_path):

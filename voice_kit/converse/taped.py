@@ -160,7 +160,7 @@ class Taped:
             step = left.popleft()
             spent += step.cost or 0.0
             if step.cut:
-                early = (step.cost or 0.0) + LATE
+                early, spent = (step.cost or 0.0) + LATE, spent + LATE
                 await asyncio.sleep(early)
                 left = deque(list(self._tape.whole(name))[given:])
                 continue
