@@ -139,7 +139,7 @@ def test_a_tool_that_hangs_is_given_up(asynchronous):
         await asyncio.get_running_loop().create_future()
 
     async def ask():
-        question = Question("", Settings(), None, asyncio.Event(), print)
+        question = Question("", Settings(), None, None, asyncio.Event(), print)
         with pytest.raises(EngineTimeoutError, match="hanging"):
             await question.run(Hanging(), never if asynchronous else release.wait, 0.05)
 

@@ -34,35 +34,31 @@ def ask(
     change: options.Set = None,
     json_: options.Json = False,
 ) -> None:
-    """Ask the language model, and read its answer as it comes.
+    """Ask the assistant, and read its answer as it comes. It may use its skills and search the web.
 
     Example: voice-kit ask "What is barge-in?"
     """
     from voice_kit.cli import running
-    from voice_kit.types import Message
+    from voice_kit.converse.asking import asked
 
     settings = options.settings_from(change, llm=llm, language=language)
     engine = running.engine("llm", settings)
-    question = options.words_of(text)
-    prompt = [Message("system", settings.persona), Message("user", question)]
     limit = running.patience("llm", engine, settings)
 
-    async def answer() -> tuple[str, float | None]:
-        tokens, first = [], None
-        async for token, after in running.each("llm", engine, lambda: engine.reply(prompt), limit):
-            first = after if first is None else first
-            tokens.append(token)
-            if not json_:
-                console.print(token, end="", markup=False, soft_wrap=True)
-        return "".join(tokens), first
+    def show(token: str) -> None:
+        if not json_:
+            console.print(token, end="", markup=False, soft_wrap=True)
 
-    words, first = running.wait_for(answer())
+    question = asked(options.words_of(text), engine, settings, show, limit)
+    answer = running.wait_for(question)
     if json_:
-        rounded = None if first is None else round(first, 4)
-        put(json.dumps({"text": words, "engine": engine.name, "first_token_s": rounded}))
-    else:
-        console.print()
-        notes.print(f"({engine.name}, first word after {(first or 0) * 1000:.0f} ms)", style="dim")
+        put(json.dumps(answer.as_json()))
+        return
+    console.print()
+    for source in answer.sources:
+        notes.print(f"{source.title}: {source.url}", style="dim", markup=False, soft_wrap=True)
+    first = (answer.first or 0) * 1000
+    notes.print(f"({answer.engine}, first word after {first:.0f} ms)", style="dim", markup=False)
 
 
 def say(

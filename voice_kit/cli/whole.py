@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,6 +94,9 @@ def talk(
         str | None, typer.Option(help="A number or name from `voice-kit devices`.")
     ] = None,
     typed: Annotated[bool, typer.Option("--typed", help="Type instead of speaking.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep both sides in this folder, for replay, again and why.")
+    ] = None,
     vad: options.Vad = None,
     stt: options.Stt = None,
     llm: options.Llm = None,
@@ -115,39 +120,51 @@ def talk(
     speaker: Speaker | None = _sound_card()
     if speaker is None:
         notes.print("No loudspeaker here: you will read the answers.")
-    running.wait_for(_talk(engines, settings, speaker or NoSpeaker(), microphone, typed=typed))
+    heard = _Heard(None if typed else microphone or "", record)
+    running.wait_for(_talk(engines, settings, speaker or NoSpeaker(), heard))
 
 
-async def _talk(
-    engines: Engines,
-    settings: Settings,
-    speaker: Speaker,
-    microphone: str | None,
-    *,
-    typed: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Where words come from: a microphone by its name, "" for the usual one, or None to type."""
+
+    microphone: str | None
+    record: Path | None
+
+
+async def _talk(engines: Engines, settings: Settings, speaker: Speaker, heard: _Heard) -> None:
     from voice_kit.audio.microphone import Microphone
-    from voice_kit.converse.conversation import Conversation
+    from voice_kit.converse.assistant import Assistant
+    from voice_kit.converse.recording import Recorder
     from voice_kit.converse.steps import call
     from voice_kit.show.console import ConsoleView
 
-    async with Conversation(
-        engines, speaker, settings, observers=[ConsoleView(console)]
-    ) as conversation:
-        if not typed:
-            try:
-                async with Microphone(microphone) as frames:
-                    notes.print("Speak. Headphones keep it from hearing itself. Ctrl-C ends it.")
-                    await conversation.listen(frames)
-                    return
-            except AudioError as error:
-                notes.print(str(error), markup=False)
-        notes.print("Type a line and press Enter; an empty line ends it.")
-        while line := (await call("keyboard", sys.stdin, sys.stdin.readline, None)).strip():
-            if not sys.stdin.isatty():
-                console.print("  you ", line, markup=False)
-            conversation.type(line)
-            await conversation.idle()
+    with Recorder(heard.record) if heard.record else nullcontext() as recorder:
+        engines = recorder.engines(engines) if recorder else engines
+        talk = Assistant(engines, speaker, settings, observers=[ConsoleView(console)])
+        if recorder:
+            recorder.follow(talk)
+        async with talk:
+            if heard.microphone is not None:
+                try:
+                    async with Microphone(heard.microphone or None) as frames:
+                        notes.print(_how_to_speak(settings), markup=False)
+                        await talk.listen(recorder.microphone(frames) if recorder else frames)
+                        return
+                except AudioError as error:
+                    notes.print(str(error), markup=False)
+            notes.print("Type a line and press Enter; an empty line ends it.")
+            while line := (await call("keyboard", sys.stdin, sys.stdin.readline, None)).strip():
+                if not sys.stdin.isatty():
+                    console.print("  you ", line, markup=False)
+                talk.type(line)
+                await talk.idle()
+
+
+def _how_to_speak(settings: Settings) -> str:
+    phrase = settings.wake.phrase
+    begin = f"It sleeps until you say “{phrase}”." if phrase else "Speak."
+    return f"{begin} Headphones keep it from hearing itself. Ctrl-C ends it."
 
 
 def export(

@@ -24,7 +24,7 @@ class Line(Generic[E]):
     def __init__(self, stage: str, first: E, then: Sequence[Callable[[], E]] = ()) -> None:
         self.stage = stage
         self.current = first
-        self._then = list(then)
+        self.then = list(then)
 
     @property
     def name(self) -> str:
@@ -36,8 +36,8 @@ class Line(Generic[E]):
 
         Gives back whether the current engine is now another than the one that failed.
         """
-        while self.current is failure.engine and self._then:
-            make_next = self._then.pop(0)
+        while self.current is failure.engine and self.then:
+            make_next = self.then.pop(0)
             try:
                 self.current = await call(self.stage, make_next, make_next, LOADING)
             except StageFailedError:

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from voice_kit.converse.desk import Desk
+from voice_kit.converse.line import Line
 from voice_kit.converse.steps import StageFailedError, call, stream
 from voice_kit.settings import Settings
+from voice_kit.think.history import History
 from voice_kit.types import Message
 
 T = TypeVar("T")
@@ -21,7 +22,8 @@ class Question:
 
     words: str
     settings: Settings
-    desk: Desk
+    history: History
+    llm: Line[Any]
     certain: asyncio.Event
     tell: Callable[..., None]
     by: str = ""
@@ -30,14 +32,13 @@ class Question:
     def prompt(self) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question."""
         wanted = self.settings.persona, self.settings.memory.tokens, self.words
-        return [*self.desk.history.prompt(*wanted), Message("user", self.words)]
+        return [*self.history.prompt(*wanted), Message("user", self.words)]
 
     def model(self, messages: Sequence[Message], tools: Any = ()) -> AsyncGenerator[Any, None]:
         """What the language model says to this."""
-        engine: Any = self.desk.engines.llm.current
-        able = tools and getattr(engine, "calls_tools", False)
-        asked = (messages, tools) if able else (messages,)
-        return stream("llm", engine, lambda: engine.reply(*asked), self.settings.timeouts.llm)
+        llm = self.llm.current
+        usable = (tools,) if tools and getattr(llm, "calls_tools", False) else ()
+        return stream("llm", llm, lambda: llm.reply(messages, *usable), self.settings.timeouts.llm)
 
     async def run(self, engine: object, work: Callable[[], T | Awaitable[T]], seconds: float) -> T:
         """What `work` gives back. Raises `VoiceKitError`."""

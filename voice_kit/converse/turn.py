@@ -192,8 +192,8 @@ class Turn:
             await self._say(apology("llm", self.settings.language))
 
     async def _sentences(self, words: str) -> AsyncGenerator[str, None]:
-        question = Question(words, self.settings, self.desk, self.certain, self.tell)
-        brain, engine = self.desk.engines.brain.current, self.desk.engines.llm.current
+        llm, brain = self.desk.engines.llm, self.desk.engines.brain.current
+        question = Question(words, self.settings, self.desk.history, llm, self.certain, self.tell)
         cut = Sentences(self.settings.language)
         began, first = self.desk.now(), True
         try:
@@ -201,7 +201,7 @@ class Turn:
                 async for token in tokens:
                     if first:
                         first = False
-                        self.tell(FirstToken, self.desk.now() - began, question.by or engine.name)
+                        self.tell(FirstToken, self.desk.now() - began, question.by or llm.name)
                     for sentence in cut.feed(token):
                         yield sentence
         except Exception as error:

@@ -64,16 +64,26 @@ class Acting:
         """`search` answers a question of today; without it such questions are talked about."""
         self._router = router
         self._skills = skills or NoSkills()
-        self._tools = tools or Tools()
+        self._tools = Tools() if tools is None else tools
         self._search = search
         self._asked: tuple[Thought, ToolCall] | None = None
         self._last: list[Thought] = []  # that were certain, and the one under way
 
     async def answer(self, thought: Thought) -> AsyncGenerator[str, None]:
         """The answer, token by token."""
-        async with aclosing(self._way(thought, await self._route(thought))) as tokens:
+        way = self._agreed(thought) or self._way(thought, await self._route(thought))
+        async with aclosing(way) as tokens:
             async for token in tokens:
                 yield token
+
+    def _agreed(self, thought: Thought) -> AsyncGenerator[str, None] | None:
+        """What follows from a yes or a no to what was asked before."""
+        asked = self._pending(thought)
+        if asked is not None and YES.fullmatch(thought.words):
+            return self._act(thought, asked, agreed=True)
+        if asked is not None and NO.fullmatch(thought.words):
+            return self._leave(thought, asked)
+        return None
 
     def _pending(self, thought: Thought) -> ToolCall | None:
         """What the answer before this one asked about."""
@@ -95,11 +105,6 @@ class Acting:
         return route
 
     def _way(self, thought: Thought, route: Route) -> AsyncGenerator[str, None]:
-        asked = self._pending(thought)
-        if asked is not None and YES.fullmatch(thought.words):
-            return self._act(thought, asked, agreed=True)
-        if asked is not None and NO.fullmatch(thought.words):
-            return self._leave(thought, asked)
         if route.confidence >= thought.settings.tools.sure:
             call = self._skills.find(thought.words) if route.kind == "skill" else None
             if call is not None:
