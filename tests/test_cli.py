@@ -29,6 +29,8 @@ COMMANDS = [
     "replay",
     "again",
     "why",
+    "scenario",
+    "bench",
 ]
 
 
@@ -97,10 +99,21 @@ def test_say_writes_a_sound_and_nothing_else(tmp_path):
 
 def test_ask_answers_as_json():
     (answer,) = lines(voice_kit("ask", "What is latency?", "--llm", "handbook", "--json"))
-    assert set(answer) == {"text", "engine", "first_token_s"}
+    assert set(answer) == {
+        *("text", "engine", "route", "confidence", "reason", "tools", "sources", "first_token_s")
+    }
+    assert answer["route"] == "chat" and answer["tools"] == [] == answer["sources"]
     assert "latency" in answer["text"].lower()
     assert answer["engine"] == "handbook"
     assert 0 <= answer["first_token_s"] < 5
+
+
+def test_ask_does_what_is_asked_and_tells_of_it_as_json():
+    (answer,) = lines(voice_kit("ask", "what is twelve times twelve", "--json"))
+    assert answer["text"] == "That is 144."
+    assert (answer["route"], answer["engine"]) == ("skill", "skill:calculate")
+    (used,) = answer["tools"]
+    assert used["tool"] == "calculate" and used["worked"] is True
 
 
 def test_a_question_can_be_asked_of_a_pipe_that_closes():

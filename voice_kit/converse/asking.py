@@ -18,6 +18,8 @@ from voice_kit.think.protocols import LanguageModel
 from voice_kit.think.whole import make_brain
 from voice_kit.types import Event, Routed, Source, ToolUsed
 
+FOR_EVER = 1e6  # seconds
+
 
 @dataclass(slots=True)
 class Answer:
@@ -56,11 +58,10 @@ async def asked(
 ) -> Answer:
     """The answer of the assistant to one question; each token is shown as it comes.
 
-    `patience`, in seconds, stands for `timeouts.llm`. What is said is remembered where
+    `patience`, in seconds, stands for `timeouts.llm`; None waits for ever. What is said is remembered where
     `memory.store` says so. Raises `VoiceKitError`.
     """
-    if patience is not None:
-        settings = settings.changed({"timeouts.llm": patience})
+    settings = settings.changed({"timeouts.llm": patience or FOR_EVER})
     loop, answer, llm = asyncio.get_running_loop(), Answer(), Line("llm", model)
     history = await asyncio.to_thread(make_history, settings)
 

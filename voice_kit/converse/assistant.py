@@ -139,7 +139,5 @@ class Assistant(Conversation):
 
     async def _sum_up(self) -> None:
         model, budget = self.engines.llm.current, self.settings.memory.tokens
-        with suppress(
-            Exception
-        ):  # no turn hangs on it: the oldest lines that matter are selected instead
+        with suppress(Exception):  # else the lines that matter are selected, as without a model
             await summarise(self.kept, model.reply, budget)

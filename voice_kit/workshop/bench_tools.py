@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from voice_kit.audio.speaker import SilentSpeaker
-from voice_kit.converse.desk import Desk
 from voice_kit.converse.line import Line
 from voice_kit.converse.question import Question
 from voice_kit.settings import Settings
@@ -110,14 +108,15 @@ def _questions(model: OpenAIModel | None, watch: Callable[[Event], None]) -> Cal
     if model is not None:
         llm: Line[Any] = Line("llm", model)
         engines = replace(engines, llm=llm)
-    desk = Desk(engines, SilentSpeaker(), History(), watch, time.perf_counter)
     certain = asyncio.Event()
     certain.set()
 
     def tell(event: Callable[..., Event], *fields: Any) -> None:
         watch(event(1, time.perf_counter(), *fields))
 
-    return lambda: Question("Will it rain in Bern?", settings, desk, certain, tell)
+    return lambda: Question(
+        "Will it rain in Bern?", settings, History(), engines.llm, certain, tell
+    )
 
 
 @asynccontextmanager
