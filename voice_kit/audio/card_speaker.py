@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from voice_kit.audio import card_devices as card
 from voice_kit.audio.awaited import Awaited
+from voice_kit.audio.tap import Tap
 from voice_kit.errors import AudioError
 from voice_kit.types import Audio, Samples
 
@@ -37,6 +39,7 @@ class SoundCardSpeaker:
         self.rate = self._device.rate
         self._channels = 1 if card.can("output", self._device, self.rate, 1) else 2
         self._playing: list[SoundCardPlayback] = []
+        self._taps: weakref.WeakSet[Tap] = weakref.WeakSet()
         self._start()
 
     def open(self, on_start: Callable[[float], None]) -> SoundCardPlayback:
@@ -47,6 +50,13 @@ class SoundCardSpeaker:
             self._stream.close()
             self._start()
         return SoundCardPlayback(self, on_start)
+
+    def tap(self) -> Tap:
+        """What it plays from now on, silence included, for as long as someone keeps the tap."""
+        tap = Tap(self.rate)
+        with self.lock:
+            self._taps.add(tap)
+        return tap
 
     def close(self) -> None:
         """Fall silent and let the card go."""
@@ -90,7 +100,10 @@ class SoundCardSpeaker:
                 piece = playback.render(count, delay)
                 sound[: len(piece)] += piece
             self._playing = [playback for playback in self._playing if not playback.idle]
-        block[:] = np.clip(sound, -1, 1)[:, np.newaxis]
+            sound = np.clip(sound, -1, 1)
+            for tap in self._taps:
+                tap.write(sound)
+        block[:] = sound[:, np.newaxis]
 
 
 class SoundCardPlayback(Awaited):
