@@ -18,6 +18,7 @@ from voice_kit.audio.files import read
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.ahead import Ahead
+from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.captions import Captions
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.differs import difference, pairs
@@ -567,6 +568,42 @@ def test_what_was_done_is_told_again_and_not_done_again(tmp_path):
     assert difference(before.events, again.events) == ""
     other = replay(before, {"hear.stop": 0.3}, make=nobody)
     assert [turn.times.said for turn in other.turns] == [turn.times.said for turn in before.turns]
+    assert brain.done == 1
+
+
+def test_the_whole_assistant_replays_without_its_tools(tmp_path):
+    script = Script()
+    sums, story = ("what is two plus two", 1.0), ("tell me a story", 0.8)
+    sound = script.sound(0.5, sums, 4.0, ("set a timer for one hour", 1.0), 4.0, story, 4.0)
+
+    async def hold():
+        with Recorder(tmp_path / "talk") as recorder:
+            engines = recorder.engines(scripted(script))
+            talk = Assistant(engines, SilentSpeaker(16_000), folder=tmp_path / "home")
+            recorder.follow(talk)
+            async with talk:
+                await talk.listen(recorder.microphone(FileMicrophone(sound)))
+                await talk.idle()
+
+    run(hold(), fast=True)
+    before = read_recording(tmp_path / "talk")
+    used = [event.call.tool for event in before.events if isinstance(event, ToolUsed)]
+    assert used == ["calculate", "set_timer"]
+    assert before.turns[0].times.said == "That is 4."
+    assert difference(before.events, replay(before, make=nobody).events) == ""
+
+
+@pytest.mark.parametrize("change", ["llm", "persona"])
+def test_another_model_or_persona_answers_anew_what_a_model_answered_and_nothing_else(
+    tmp_path, change
+):
+    script, brain = Script(), Counting()
+    engines = replace(scripted(script), brain=Line("brain", brain))
+    before = record(tmp_path / "talk", engines, script.sound(*TALK))
+    real = {"llm": ScriptedModel({"what is it": "It is new."}), "tts": HummingVoice()}
+    new = {"engines": real} if change == "llm" else {"changes": {"persona": "Be brief."}}
+    other = replay(before, **new, make=lambda stage, *_: real[stage])
+    assert [turn.times.said for turn in other.turns] == ["Counted to one.", "It is new."]
     assert brain.done == 1
 
 

@@ -95,7 +95,10 @@ def _replay(
     lines: dict[str, Any] = {stage: line(stage) for stage in STAGES}
     if "brain" in engines or "brain" in recording.engines:
         name = recording.engines.get("brain", {}).get("spec", "")
-        brain = engines.get("brain") or TapedBrain(name, Nowhere(), tape=tape)
+        model_stays = isinstance(lines["llm"].current, Taped) and "persona" not in changes
+        brain = engines.get("brain") or TapedBrain(
+            name, Nowhere(), tape=tape, another_model=not model_stays
+        )
         lines["brain"] = Line("brain", brain, [Chat])
     return run(_hold(recording, changes, Engines(**lines)), fast=True, cost=cost)
 

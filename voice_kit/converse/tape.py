@@ -51,6 +51,8 @@ class Step:
     """An event that a brain told of."""
     gate: bool = False
     """A brain waited for the turn to be certain. `cost` is without that."""
+    asked: bool = False
+    """A brain asked the language model."""
     by: str = ""
     """Who answers, of a brain."""
 

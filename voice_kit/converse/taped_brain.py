@@ -19,15 +19,26 @@ class TapedBrain:
     again: what was never asked is answered by talking."""
 
     def __init__(
-        self, name: str, reel: Reel, brain: Brain | None = None, tape: Tape | None = None
+        self,
+        name: str,
+        reel: Reel,
+        brain: Brain | None = None,
+        *,
+        tape: Tape | None = None,
+        another_model: bool = False,
     ) -> None:
+        """With `another_model`, what the language model had its part in is answered anew."""
         self.name = name
         self._brain, self._reel, self._tape = brain or Chat(), reel, tape or Tape()
+        self._another_model = another_model
 
     async def answer(self, thought: Thought) -> AsyncGenerator[str, None]:
         """The answer, token by token."""
-        name, said = key("brain", self.name, thought.words, thought.prompt()), False
-        for step in self._tape.next(name):
+        name, said = key("brain", self.name, thought.words), False
+        steps = self._tape.next(name)
+        if self._another_model and any(step.asked for step in steps):
+            steps.clear()
+        for step in steps:
             if step.cost is not None:
                 await asyncio.sleep(step.cost)
             step.fail()
@@ -70,6 +81,12 @@ class _Kept:
         cost = asyncio.get_running_loop().time() - self._began
         self._kept.put(cost or None, **step, by=self._thought.by)
         self.begin()
+
+    def model(self, *asked: Any) -> AsyncGenerator[Any, None]:
+        """As the question does."""
+        self.put(asked=True)
+        answer: AsyncGenerator[Any, None] = self._thought.model(*asked)
+        return answer
 
     def tell(self, kind: Callable[..., Event], *fields: Any) -> None:
         """As the question does."""
