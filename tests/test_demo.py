@@ -71,14 +71,15 @@ def test_the_last_line_is_the_summary_and_every_other_an_event(told):
         "stt": "sphinx",
         "llm": "handbook",
         "tts": "espeak:en-us",
+        "judge": "text",
     }
     wanted = {"heard", "said", "said_heard", "interrupted", "voice_to_voice_ms", "stages_ms"}
     assert all(set(turn) == wanted for turn in last["summary"]["turns"])
 
 
-def test_of_four_turns_one_is_interrupted_and_what_interrupts_it_is_answered(told):
+def test_one_turn_is_interrupted_and_what_interrupts_it_is_answered(told):
     turns = told[-1]["summary"]["turns"]
-    assert [turn["interrupted"] for turn in turns] == [False, True, False, False]
+    assert [turn["interrupted"] for turn in turns] == [False, True, *[False] * 5]
     assert "voice activity" in turns[0]["heard"]
     assert "says whether somebody is speaking" in turns[0]["said"]
     assert turns[1]["said"].startswith(turns[1]["said_heard"])
@@ -86,6 +87,16 @@ def test_of_four_turns_one_is_interrupted_and_what_interrupts_it_is_answered(tol
     assert "latency" in turns[2]["heard"]
     assert "Latency is" in turns[2]["said"]
     assert all(turn["said_heard"] == turn["said"] for turn in turns if not turn["interrupted"])
+
+
+def test_a_timer_a_note_and_a_search_are_routed_and_done(told):
+    events = told[:-1]
+    routes = [event["route"]["kind"] for event in events if event["event"] == "Routed"]
+    assert routes[-3:] == ["skill", "skill", "search"]
+    tools = [event["call"]["tool"] for event in events if event["event"] == "ToolUsed"]
+    assert tools == ["set_timer", "add_note", "search"]
+    said = [turn["said"] for turn in told[-1]["summary"]["turns"]]
+    assert said[-3:-1] == ["Timer set for 10 minutes.", "Noted."]
 
 
 def test_every_turn_says_where_its_time_went(told):
@@ -212,7 +223,7 @@ def test_people_read_what_was_said_what_was_not_heard_and_where_to_look(tmp_path
     assert "“right” is no interruption" in done.stdout
     assert "you interrupt" in done.stdout
     assert "of that answer you heard only “The sample rate is" in " ".join(done.stdout.split())
-    assert done.stdout.count("speech to text") == 4
+    assert done.stdout.count("speech to text") == 7
     for name in ("conversation.wav", "timeline.png", "events.jsonl"):
         assert str(tmp_path / "out" / name) in done.stdout.replace("\n", "")
 

@@ -158,3 +158,17 @@ def test_a_judge_that_answers_nonsense_ends_no_conversation(answer):
 
     scene = judged((QUESTION, 1.024), 3.0, judge=Odd({}))
     assert scene.one(TurnFinished).heard == QUESTION
+
+
+def test_whoever_talks_over_an_answer_may_go_on_after_a_no():
+    script = Script()
+    long = " ".join(["word"] * 30)
+    engines = scripted(script, {"tell me": long}, judge=ScriptedJudge({"no": 1.0, "tell me": 1.0}))
+    scene = Scene(
+        script, ("tell me", 1.0), 2.0, ("no", 0.4), 0.3, ("the other one", 1.0), 4.0,
+        engines=engines,
+    )  # fmt: skip
+    assert [text for role, text in scene.memory if role == "user"] == [
+        "tell me",
+        "no the other one",
+    ]

@@ -62,6 +62,7 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "command_slower": ("kal16", "Speak more slowly."),
     "command_sum": ("slt", "What is twelve times seven?"),
     "command_forget": ("rms", "Forget what I said."),
+    "search_weather": ("awb", "What is the weather like today?"),
     "pause_timer": ("rms", "Set a timer for … ten minutes."),
     "pause_question": ("slt", "Can you tell me … what a token is?"),
     "interruption_wait": ("awb", "Wait, stop."),

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ import numpy as np
 from voice_kit.audio.convert import convert
 from voice_kit.audio.files import to_wav, write_file
 from voice_kit.audio.microphone import FileMicrophone
-from voice_kit.audio.protocols import Playback, Speaker
+from voice_kit.audio.protocols import Speaker
 from voice_kit.audio.speaker import SilentSpeaker
-from voice_kit.converse.conversation import Conversation, Observer
+from voice_kit.converse.assistant import Assistant
+from voice_kit.converse.conversation import Observer
 from voice_kit.converse.line import Engines
 from voice_kit.converse.loading import load_engines
 from voice_kit.converse.plain import as_json, summary
@@ -31,12 +33,14 @@ from voice_kit.settings import Settings
 from voice_kit.show.timeline import draw
 from voice_kit.sounds import clip
 from voice_kit.types import RATE, Audio, Event, FrameHeard, Samples
+from voice_kit.workshop.both import Both
 from voice_kit.workshop.user import Line, SyntheticUser
 
 PATIENCE = 12.0
 STORY = (
-    "A recorded person asks three questions and interrupts once. A “right”, a cough and an “mhm” "
-    "are no interruptions. The assistant hears it all as from a microphone."
+    "A recorded person asks three questions and interrupts once, then wants a timer, a note and "
+    "the weather. A “right”, a cough and an “mhm” are no interruptions. The assistant hears it all "
+    "as from a microphone."
 )
 
 
@@ -50,6 +54,9 @@ def lines() -> list[Line]:
         Line(clip("noise_cough").audio(), into=1.4),
         Line(clip("question_barge_in").audio()),
         Line(clip("backchannel_mhm").audio(), into=0.3),
+        Line(clip("command_timer").audio()),
+        Line(clip("command_note").audio()),
+        Line(clip("search_weather").audio()),
     ]
 
 
@@ -122,12 +129,14 @@ async def converse(
         frames = FileMicrophone(wav)
         _play_on(aloud)(wav)
     watching: list[Observer] = [timeline, events.append, *([user] if user else []), *observers]
-    async with Conversation(engines, speaker, settings, observers=watching) as talk:
-        loop = asyncio.get_running_loop()
-        opened = loop.time()
-        await talk.listen(frames)
-        await talk.idle()
-        seconds = loop.time() - opened
+    with TemporaryDirectory() as notes:  # nothing of it is to be found in anyone's notebook
+        talk = Assistant(engines, speaker, settings, observers=watching, folder=Path(notes))
+        async with talk:
+            loop = asyncio.get_running_loop()
+            opened = loop.time()
+            await talk.listen(frames)
+            await talk.idle()
+            seconds = loop.time() - opened
     theirs = user.sound(seconds) if user else convert(wav or Audio.silence(0), RATE)
     ours = convert(silent.rendered(opened, seconds), RATE)
     return Report(timeline, mixed(theirs, ours), names(engines), events)
@@ -196,53 +205,6 @@ def _play_on(speaker: Speaker | None) -> Callable[[Audio], None]:
             speaker.open(lambda _: None).play(audio)
 
     return play
-
-
-class Both:
-    """Two loudspeakers that play the same: one to keep it, one to hear it. The second decides."""
-
-    def __init__(self, first: Speaker, second: Speaker) -> None:
-        self._speakers = first, second
-
-    def open(self, on_start: Callable[[float], None]) -> Playback:
-        """A playback on both."""
-        first, second = self._speakers
-        return _BothPlay(first.open(lambda _: None), second.open(on_start))
-
-
-class _BothPlay:
-    def __init__(self, first: Playback, second: Playback) -> None:
-        self._first, self._second = first, second
-
-    def play(self, audio: Audio) -> None:
-        self._first.play(audio)
-        self._second.play(audio)
-
-    def pause(self) -> None:
-        self._first.pause()
-        self._second.pause()
-
-    def go_on(self) -> None:
-        self._first.go_on()
-        self._second.go_on()
-
-    def duck(self, level: float) -> None:
-        self._first.duck(level)
-        self._second.duck(level)
-
-    def stop(self) -> None:
-        self._first.stop()
-        self._second.stop()
-
-    @property
-    def heard(self) -> float:
-        return self._second.heard
-
-    async def finished(self) -> None:
-        await self._second.finished()
-
-    async def settled(self) -> float:
-        return await self._second.settled()
 
 
 if __name__ == "__main__":
