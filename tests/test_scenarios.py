@@ -74,6 +74,8 @@ WRONG_OF_THE_LINE = {
     "resumed": ">= 1",
     "within_ms": 100,
     "failed": "llm",
+    "route": "skill",
+    "tool": "set_timer",
 }
 WRONG_OF_THE_WHOLE = {
     "turns": 3,
@@ -84,6 +86,7 @@ WRONG_OF_THE_WHOLE = {
     "resumed": 2,
     "within_ms": 100,
     "failed": ["stt"],
+    "tool": ["add_note"],
     "memory": [{"user": "Tell me a story"}, {"assistant": "Once upon a time"}],
 }
 
@@ -495,8 +498,7 @@ def test_a_sound_file_counts_from_the_scenarios_own_folder(written, tmp_path):
         ("lines:\n- say: Yes.\n  expect:\n    contain: x", 4, "“contains”"),
         ("lines:\n- say: Yes.\n  noise: {snr: 1, sed: 2}\nexpect: {turns: 1}", 3, "“seed”"),
         ("lines:\n- say: Yes.\n  expect: {turns: 1}", 3, "answered"),
-        ("lines:\n- say: Yes.\n  expect:\n    tool: timer", 4, "cannot be checked yet"),
-        ("expect:\n  route: skill\nlines: [Yes.]", 2, "cannot be checked yet"),
+        ("lines:\n- say: Yes.\n  expect:\n    route: skil", 4, "skill"),
         ("lines:\n- Yes.\n- say: No.\n  clip: answer_no\nexpect: {turns: 1}", 3, "say and clip"),
         ("lines:\n- pause: 1\nexpect: {turns: 1}", 2, "say, clip, file, type, hush"),
         ("lines:\n- say: ''\nexpect: {turns: 1}", 2, "empty"),

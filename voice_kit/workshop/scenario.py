@@ -20,7 +20,7 @@ from pydantic import (
 
 from voice_kit.errors import SettingsError
 from voice_kit.settings import Settings
-from voice_kit.workshop.scenario_checks import CHECKS, NOT_YET
+from voice_kit.workshop.scenario_checks import CHECKS
 from voice_kit.workshop.scenario_notation import ANSWER, Decibel, Place, Seconds
 from voice_kit.workshop.scenario_yaml import Page, ScenarioError, load
 from voice_kit.workshop.user import PAUSE
@@ -106,7 +106,7 @@ class Scenario(_Part):
     engines: Literal["embedded", "configured", "scripted"] = "embedded"
     answers: dict[str, str] = {}
     """What scripted engines answer, by what is said."""
-    costs: dict[Literal["stt", "llm", "tts", "judge"], Seconds] = {}
+    costs: dict[Literal["stt", "llm", "tts", "judge", "tool"], Seconds] = {}
     """Seconds that each step of a stage takes; what is not named takes the time it takes."""
     broken: Annotated[
         list[Literal["stt", "llm", "tts"]],
@@ -194,8 +194,6 @@ def _sentence(page: Page, error: ValidationError) -> str:
 
 def _unknown(name: str, place: list[Any]) -> str:
     inside = place[:-1]
-    if name in NOT_YET and "expect" in inside:
-        return f"{name} cannot be checked yet: no event tells of it. Remove it."
     known = _keys(tuple("#" if isinstance(step, int) else str(step) for step in inside))
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:

@@ -14,7 +14,16 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from voice_kit.converse.timeline import TurnTimes
-from voice_kit.types import Event, Failed, Message, PlaybackResumed, TurnStarted
+from voice_kit.types import (
+    Event,
+    Failed,
+    Message,
+    PlaybackResumed,
+    Routed,
+    ToolUsed,
+    TurnStarted,
+)
+from voice_kit.workshop.scenario_words import holds, matches, word_error_rate
 from voice_kit.workshop.wer import plain
 
 Finding = tuple[bool | None, str]
@@ -53,8 +62,6 @@ class Check:
 
 
 CHECKS: dict[str, Check] = {}
-NOT_YET = {"route", "tool"}
-"""Named in the plans, but no event tells of them yet, so nothing could be checked."""
 
 Look = TypeVar("Look", bound=Callable[..., Any])
 
@@ -83,36 +90,12 @@ def _as_bounds(value: Any) -> Any:
 
 
 Texts = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], BeforeValidator(_as_list)]
+Names = Annotated[list[str], BeforeValidator(_as_list)]
 Bounds = Annotated[tuple[int | None, int | None], BeforeValidator(_as_bounds)]
 """A number, or at least or at most so many."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Stages = Annotated[list[Literal["vad", "stt", "llm", "tts", "judge"]], BeforeValidator(_as_list)]
 Remembered = list[Annotated[dict[Literal["user", "assistant"], str], Field(max_length=1)]]
-
-
-def matches(wanted: str, text: str) -> bool:
-    """Whether the words are the same, whatever their case and marks; “…” stands for any words."""
-    parts = [plain(part) for part in re.split(r"…|\.\.\.", wanted)]
-    pattern = r"(?:\S+ )*".join(re.escape(f"{part} ") if part else "" for part in parts)
-    return re.fullmatch(pattern, f"{plain(text)} ".lstrip()) is not None
-
-
-def holds(part: str, text: str) -> bool:
-    """Whether these words are in the text, one after the other."""
-    return f" {plain(part)} " in f" {plain(text)} "
-
-
-def word_error_rate(wanted: str, heard: str) -> float:
-    """Words wrong, missing and too many, per word wanted."""
-    one, other = plain(wanted).split(), plain(heard).split()
-    costs = list(range(len(other) + 1))
-    for row, word in enumerate(one, 1):
-        diagonal, costs[0] = costs[0], row
-        for column, word_heard in enumerate(other, 1):
-            changed = diagonal + (word != word_heard)
-            diagonal = costs[column]
-            costs[column] = min(changed, diagonal + 1, costs[column - 1] + 1)
-    return costs[-1] / max(1, len(one))
 
 
 def _within(bounds: tuple[int | None, int | None], number: int) -> bool:
@@ -150,7 +133,23 @@ def said_heard(seen: Seen, wanted: str) -> Finding:
     return matches(wanted, got), f"“{got}”"
 
 
+@expects(Literal["chat", "search", "skill"], "line")
+def route(seen: Seen, wanted: str) -> Finding:
+    """Which way it was answered."""
+    got = [event.route for event in seen.events if isinstance(event, Routed)]
+    told = ", ".join(f"{each.kind} ({each.confidence:.2f}: {each.reason})" for each in got)
+    return [each.kind for each in got] == [wanted], told or "nobody was asked which way"
+
+
 # Of both
+
+
+@expects(Names, "both")
+def tool(seen: Seen, wanted: list[str]) -> Finding:
+    """The tools that did their work, in order: these and no others; [] for none."""
+    used = [event for event in seen.events if isinstance(event, ToolUsed)]
+    told = ", ".join(f"{each.call.tool}{'' if each.worked else ' (failed)'}" for each in used)
+    return [each.call.tool for each in used if each.worked] == wanted, told or "no tool"
 
 
 @expects(Texts, "both")

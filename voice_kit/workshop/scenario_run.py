@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from voice_kit.audio.convert import convert
-from voice_kit.converse.conversation import Conversation, Observer
+from voice_kit.converse.assistant import Assistant
+from voice_kit.converse.conversation import Observer
 from voice_kit.converse.line import Engines
 from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import run as on_clock
 from voice_kit.settings import Settings
+from voice_kit.think.router_examples import ExamplesRouter
+from voice_kit.think.skills import all_skills
 from voice_kit.types import RATE, Audio, Event
 from voice_kit.workshop.demo import Report, mixed, names
 from voice_kit.workshop.overheard import Listener
@@ -75,6 +83,12 @@ def run(scenario: Scenario, cast: Cast | None = None, *, measured: bool = False)
     return on_clock(play.hold(engines), fast=True, cost=lambda stage, took: costs.get(stage, took))
 
 
+@cache
+def examples() -> ExamplesRouter:
+    """The usual router, which learns once for all scenarios."""
+    return ExamplesRouter(understood=all_skills().find)
+
+
 class _Play:
     """One conversation, and what is known of it afterwards."""
 
@@ -94,11 +108,22 @@ class _Play:
         )
         named, speaker = names(engines), self.listener.speaker
         watching: list[Observer] = [self.timeline, self.turns, self.events.append, user]
-        async with Conversation(engines, speaker, self.settings, observers=watching) as talk:
-            user.hands = talk
-            await talk.listen(user)
-            await talk.idle()
-            seconds = talk.now()
+        began, loop = time.time(), asyncio.get_running_loop()
+        with TemporaryDirectory() as folder:
+            talk = Assistant(
+                engines,
+                speaker,
+                self.settings,
+                observers=watching,
+                router=examples() if self.settings.router == "auto" else None,
+                clock=lambda: began + loop.time(),
+                folder=Path(folder),
+            )
+            async with talk:
+                user.hands = talk
+                await talk.listen(user)
+                await talk.idle()
+                seconds = talk.now()
         theirs, ours = user.sound(seconds), speaker.rendered(user.opened, seconds)
         report = Report(self.timeline, mixed(theirs, convert(ours, RATE)), named, self.events)
         whole = Seen(self.timeline.turns, self.events, talk.history.lines, self.timeline.abandoned)
