@@ -58,8 +58,8 @@ async def asked(
 ) -> Answer:
     """The answer of the assistant to one question; each token is shown as it comes.
 
-    `patience`, in seconds, stands for `timeouts.llm`; None waits for ever. What is said is remembered where
-    `memory.store` says so. Raises `VoiceKitError`.
+    `patience`, in seconds, stands for `timeouts.llm`; None waits for ever. What is said is
+    remembered where `memory.store` says so. Raises `VoiceKitError`.
     """
     settings = settings.changed({"timeouts.llm": patience or FOR_EVER})
     loop, answer, llm = asyncio.get_running_loop(), Answer(), Line("llm", model)
