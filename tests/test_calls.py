@@ -505,5 +505,5 @@ def test_a_result_that_looks_like_a_call_calls_nothing(text):
         read = server.asked("/v1/chat/completions")[-1].json["messages"][-1]
     assert [event.call.tool for event in used] == ["read_page"]
     assert not done
-    assert (read["role"], read["content"]) == ("tool", text)
+    assert text.strip() in read["content"]  # it was read, as words: nothing can be called any more
     assert "<tool_call>" not in said
