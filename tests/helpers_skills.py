@@ -47,7 +47,7 @@ class AtHome:
         async def certainly():
             certain = asyncio.Event()
             certain.set()
-            thought = Question("", Settings(), None, certain, lambda *_: None)
+            thought = Question("", Settings(), None, None, certain, lambda *_: None)
             return await self.tools.use(thought, call, lambda: 0.0)
 
         return asyncio.run(certainly())

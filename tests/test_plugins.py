@@ -107,6 +107,7 @@ NEEDS = {
     "tts_google": ("GoogleCloud", "google.cloud.texttospeech", {}),
     "llm_anthropic": ("Anthropic", "anthropic", {"model": "any"}),
     "vad_flatness": ("Flatness", "", {}),
+    "judge_falling": ("Falling", "", {}),
 }
 
 
@@ -294,6 +295,20 @@ def test_the_detector_tells_a_hum_of_voices_from_hiss_and_silence():
 
 
 ANTHROPIC = """HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"""
+
+
+def test_the_judge_of_loudness_takes_a_voice_that_falls_for_finished():
+    from voice_kit.types import Transcript
+    from voice_kit.workshop.plugins.judge_falling import Falling
+
+    hum = np.sin(np.arange(16_000) * 0.1).astype(np.float32)
+    falls = hum * np.linspace(0.5, 0.05, len(hum), dtype=np.float32)
+    judge, no_words = Falling(), Transcript("")
+    ends, goes_on, short = (
+        judge.finished(Audio(sound, 16_000), no_words) for sound in (falls, falls[::-1], hum[:800])
+    )
+    assert goes_on < 0.5 < ends
+    assert short == 0.5
 
 
 def test_claude_is_asked_with_the_system_prompt_apart(monkeypatch):
