@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from voice_kit.errors import SettingsError, need
 from voice_kit.think.router_words import features
+from voice_kit.think.router_words import words as words_of
 from voice_kit.types import Route, RouteKind, Stops
 
 PHRASES = Path(__file__).with_name("route_phrases.toml")
-STRENGTH = 10.0
-"""How far the weights may go to fit the phrases: scikit-learn's C. From 3 to 30 little changes."""
+STRENGTH = 20.0
+"""How far the weights may go to fit the phrases: scikit-learn's C. From 10 to 30 little changes."""
 REASONS = 3
 UNDERSTOOD = 0.99
 
@@ -67,9 +68,10 @@ class ExamplesRouter:
         """The way to answer these words; talking for what it knows nothing of."""
         if self._understood(words):
             return Route("skill", UNDERSTOOD, "a skill understands the whole sentence")
-        seen = self._seen(words) if self._english else {}
-        if not seen:
+        known = self._english and any(word in self._columns for word in words_of(words))
+        if not known:  # pieces alone say nothing
             return Route("chat", 0.0, "nothing in it is known")
+        seen = self._seen(Counter(features(words)))
         columns = list(seen)
         strengths = np.array(list(seen.values()))
         weights = self._weights[:, columns] * strengths
@@ -81,12 +83,12 @@ class ExamplesRouter:
         reason = ", ".join(f"“{self._names[columns[each]]}”" for each in decided)
         return Route(self._kinds[best], float(chances[best] / chances.sum()), f"by {reason}")
 
-    def _seen(self, words: str) -> dict[int, float]:
+    def _seen(self, counts: Mapping[str, int]) -> dict[int, float]:
         """The column of each feature that is known, and how much it counts."""
-        counts = Counter(name for name in features(words) if name in self._columns)
         found = {
-            self._columns[name]: (1 + math.log(count)) * self._rare[self._columns[name]]
+            column: (1 + math.log(count)) * self._rare[column]
             for name, count in counts.items()
+            if (column := self._columns.get(name)) is not None
         }
         length = math.sqrt(sum(value * value for value in found.values()))
         return {column: value / length for column, value in found.items()}
@@ -96,18 +98,20 @@ class ExamplesRouter:
         from sklearn.linear_model import (  # type: ignore[import-untyped]  # slow to import
             LogisticRegression,
         )
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         seen = [Counter(features(phrase)) for phrase in phrases]
         self._names = sorted(set().union(*seen))
         self._columns = {name: column for column, name in enumerate(self._names)}
         among = Counter(name for each in seen for name in each)
         self._rare = [1 + math.log((1 + len(seen)) / (1 + among[name])) for name in self._names]
-        known = [self._seen(phrase) for phrase in phrases]
+        known = [self._seen(each) for each in seen]
         values = [value for each in known for value in each.values()]
         columns = [column for each in known for column in each]
         rows = [row for row, each in enumerate(known) for _ in each]
         table = csr_matrix((values, (rows, columns)), (len(known), len(self._names)))
-        fitted = LogisticRegression(C=STRENGTH, max_iter=400).fit(table, list(phrases.values()))
+        with threadpool_limits(1):  # more threads than free cores make this ten times slower
+            fitted = LogisticRegression(C=STRENGTH, tol=1e-3).fit(table, list(phrases.values()))
         self._weights: NDArray[np.float64] = np.asarray(fitted.coef_)
         self._bias: NDArray[np.float64] = np.asarray(fitted.intercept_)
         self._kinds = cast(Sequence[RouteKind], fitted.classes_.tolist())

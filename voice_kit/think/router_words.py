@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 
 KINDS = Path(__file__).with_name("route_words.toml")
-STEM = 5
-"""Letters of a longer word by which “open” and “opened” are alike."""
+PIECE = 4
+"""Letters of the pieces of words by which “open” is like “opened”, and like it misheard."""
 
 
 @cache
@@ -47,6 +47,6 @@ def _features(said: list[str]) -> Iterator[str]:
     for word in said:
         yield word
         yield from known.get(word, [])
-        if len(word) > STEM - 1:
-            yield f"{word[:STEM]}…"
+        edged = f"_{word}_"
+        yield from (f"…{edged[at : at + PIECE]}…" for at in range(len(edged) - PIECE + 1))
     yield f"begins {as_kinds[1]}"
