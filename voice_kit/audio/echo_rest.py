@@ -1,0 +1,81 @@
+"""Learns how much of our own voice the filter leaves over, and when: in bands, as power."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voice_kit.audio.echo_filter import BLOCKS
+from voice_kit.types import FRAME, RATE, Samples
+
+BANDS = 20
+LOWEST, HIGHEST = 150, 7000
+"""Between these two, in Hz, bands are as wide as the ear's."""
+QUIET = 2e-4
+"""Power that is there without us, −59 dBFS in the units of `powers`, until the noise is known."""
+MEMORY = 0.95
+"""How much of what was learnt counts a frame later: it spans 20 frames, 0.6 s."""
+GAIN = 0.04
+"""How much of the way to what was left the expectation goes at once."""
+SOMEBODY = 0.1
+"""How much a frame counts in which somebody speaks."""
+MOST = 3.0
+"""A frame counts as at most so many times what was expected: somebody may be speaking."""
+
+
+class EchoRest:
+    """What is left of our voice, as a sum of what was played before, each frame weighed.
+
+    The weights, one for each band and each frame of the past, are what makes the rest most likely
+    (Itakura-Saito divergence): multiplicative updates as in Lefèvre, Bach and Févotte (2011),
+    "Online Algorithms for Nonnegative Matrix Factorization with the Itakura-Saito Divergence".
+    At first our voice is thought to come back as loud as it is played. That powers in bands are
+    enough to tell an echo is from Faller and Tournery (2006), "Robust Acoustic Echo Control Using
+    a Simple Echo Path Model".
+    """
+
+    def __init__(self) -> None:
+        self._played = np.zeros((BLOCKS + 1, BANDS))
+        self._played[-1] = 1.0  # what is there without us: noise
+        self._weights = np.full((BLOCKS + 1, BANDS), 1.0 / BLOCKS)
+        self._weights[-1] = QUIET * np.diff(_EDGES)
+        self._more = self._weights**2  # evidence for larger weights
+        self._less = np.ones((BLOCKS + 1, BANDS))  # and for smaller ones
+        self._gain = np.ones((BLOCKS + 1, 1))  # of all weights but the noise: learns faster
+        self._last: Samples = np.zeros(FRAME, np.float32)
+        self._parts = self._played
+        self._expected = self._left = np.ones(BANDS)
+
+    def share(self, left: Samples, played: Samples) -> float:
+        """How much is left as a share of what is expected: as amplitude, averaged over bands."""
+        self._played[1:-1] = self._played[:-2]
+        self._played[0] = _powers(np.concatenate((self._last, played)))
+        self._last = played
+        self._parts = self._gain * self._played
+        self._expected = (self._weights * self._parts).sum(axis=0)
+        self._left = _powers(left) + 1e-9
+        return float(np.sqrt(self._left / self._expected).mean())
+
+    def learn(self, share: float, *, somebody: bool) -> None:
+        """Expect what was left the next time. What may be somebody's counts little."""
+        count = SOMEBODY if somebody else 1.0
+        self._gain[:-1] *= share ** (2 * GAIN * count)
+        surprise = np.minimum(self._left / self._expected, MOST)
+        part = count * self._parts / self._expected
+        self._more = MEMORY**count * self._more + self._weights**2 * part * surprise
+        self._less = MEMORY**count * self._less + part
+        self._weights = np.sqrt(self._more / self._less)
+
+
+def _mel(hertz: float) -> float:
+    return float(2595 * np.log10(1 + hertz / 700))
+
+
+_MELS = np.linspace(_mel(LOWEST), _mel(HIGHEST), BANDS + 1)
+_EDGES = np.rint((10 ** (_MELS / 2595) - 1) * 700 / RATE * 2 * FRAME).astype(int)
+
+
+def _powers(samples: Samples) -> NDArray[np.float64]:
+    spectrum = np.fft.rfft(samples * np.hanning(len(samples)), 2 * FRAME)
+    powers: NDArray[np.float64] = np.add.reduceat(np.abs(spectrum) ** 2, _EDGES)[:-1]
+    return powers
