@@ -66,7 +66,8 @@ def test_the_frozen_phrases_share_no_run_of_four_words_and_no_template_with_the_
         assert not [run for run in shared if tuple(run) in runs], phrase
         assert words not in learned, phrase
         if len(words) > 3:
-            assert min(distance(words, other) for other in learned) > 1, phrase
+            alike = [other for other in learned if abs(len(other) - len(words)) < 2]
+            assert min(distance(words, other) for other in alike) > 1, phrase
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,28 @@ def test_what_is_right_of_the_frozen_phrases(router):
     cases = lab.tried(router, lab.read_cases(HERE / "route_frozen.tsv"))
     assert lab.accuracy(cases) >= 0.95
     assert len(lab.acts_wrongly(cases, Settings().tools.sure)) <= 2
+
+
+def test_what_is_right_of_phrases_that_nobody_trained_for_and_of_what_is_misheard(router):
+    """The frozen phrases were known while the training phrases were written: they flatter."""
+    sets = {name: lab.tried(router, cases) for name, cases in lab.kept()}
+    right = {name: lab.accuracy(cases) for name, cases in sets.items()}
+    assert right["unseen"] >= 0.9, right
+    assert right["frozen, as heard"] >= 0.87, right
+    assert right["unseen, as heard"] >= 0.83, right
+
+
+def test_what_was_heard_is_of_the_phrases_as_they_are_now():
+    assert lab.HEARD
+    for path in lab.HEARD:
+        source = HERE / path.name.replace("routing", "route")
+        assert lab.read_cases(path, heard=False) == lab.read_cases(source), path.name
+        assert lab.read_cases(path) != lab.read_cases(source)
+
+
+def test_a_decision_takes_less_than_a_millisecond_as_a_rule(router):
+    cases = lab.tried(router, lab.read_cases(HERE / "route_unseen.tsv"))
+    assert sorted(case.seconds for case in cases)[len(cases) // 2] < 0.001
 
 
 def test_what_it_knows_nothing_of_is_talked_about_without_confidence(router):
@@ -132,6 +155,21 @@ def test_phrases_of_ones_own_move_the_decision(tmp_path):
     assert (before.kind, before.confidence) != (after.kind, after.confidence)
     assert after.kind == "skill"
     assert after.confidence > 0.5
+
+
+def test_phrases_of_ones_own_move_the_confusion_table(tmp_path):
+    mine, cases = tmp_path / "mine.toml", tmp_path / "cases.tsv"
+    mine.write_text(
+        'skill = ["water the ferns", "water the roses", "water the lawn please"]\n'
+        'chat = ["the ferns look sad", "I love roses", "why do roses have thorns"]\n',
+        encoding="utf-8",
+    )
+    cases.write_text("skill\twater the tulips and the roses\nskill\twater the ferns twice\n")
+    asked = lab.read_cases(cases)
+    before = lab.confusion(lab.tried(ExamplesRouter(), asked))
+    after = lab.confusion(lab.tried(ExamplesRouter(phrases=mine), asked))
+    assert before["skill"]["skill"] < 2
+    assert after["skill"] == {"chat": 0, "search": 0, "skill": 2}
 
 
 @pytest.mark.parametrize(
@@ -194,6 +232,30 @@ def test_a_model_is_asked_and_only_a_plain_answer_counts(stops, tokens, kind, su
     assert model.given <= 3, "a model that talks on is not listened to"
 
 
+def test_the_model_may_be_ollamas_and_is_asked_once_and_let_go():
+    from ollama_server import OllamaServer
+
+    from voice_kit.think.llm_ollama import Ollama
+
+    with OllamaServer(tokens=["sk", "ill"]) as server:
+        route = asyncio.run(LLMRouter(Ollama(host=server.url)).route("dim the lights"))
+        (request,) = server.asked("/api/chat")
+    assert (route.kind, route.confidence) == ("skill", 0.8)
+    assert request.json["messages"][-1]["content"] == "dim the lights"
+
+
+def test_the_model_may_be_any_servers_and_its_talk_is_not_taken_for_an_order():
+    pytest.importorskip("openai")
+    from openai_server import OpenAIServer
+
+    from voice_kit.think.llm_openai import OpenAIModel
+
+    with OpenAIServer(tokens=["Sure! ", "I will use a ", "skill."]) as server:
+        model = OpenAIModel(model="big", base_url=server.base_url, api_key="k")
+        route = asyncio.run(LLMRouter(model).route("dim the lights"))
+    assert (route.kind, route.confidence) == ("chat", 0.0)
+
+
 # By embeddings
 
 
@@ -232,6 +294,9 @@ def test_settings_name_the_router():
     assert make_router(Settings(), model).name == "examples"
     assert make_router(Settings().changed({"router": "llm"}), model).name == "llm (saying)"
     assert make_router(Settings().changed({"router": "off"}), model) is None
+    assert make_router(Settings()).name == "examples"
+    with pytest.raises(SettingsError, match="needs a language model"):
+        make_router(Settings().changed({"router": "llm"}))
     named = make_router(Settings().changed({"router": "embeddings:bge"}), model)
     assert named.name == "embeddings (bge)"
     with pytest.raises(SettingsError, match="examples, llm"):

@@ -16,7 +16,7 @@ from voice_kit.cli.pictures import save, writable
 def routing(
     on: Annotated[
         list[Path] | None,
-        typer.Option(help="A file of phrases: kind, tab, words. Else the router's own, held out."),
+        typer.Option(help="A file of phrases: kind, tab, words. Else its own and the lab's."),
     ] = None,
     phrases: Annotated[
         Path | None, typer.Option(help="More phrases to learn from, as in route_phrases.toml.")
@@ -48,7 +48,9 @@ def routing(
         language=settings.language, phrases=phrases or "", understood=skills.find
     )
     sets = {path.name: lab.tried(router, lab.read_cases(path)) for path in on or ()}
-    sets = sets or {"its own phrases, held out": lab.cross_validated(phrases or "")}
+    if not sets:
+        sets = {name: lab.tried(router, cases) for name, cases in lab.kept()}
+        sets["its own phrases, held out"] = lab.cross_validated(phrases or "")
     told = [lab.summary(name, cases, settings.tools.sure) for name, cases in sets.items()]
     for each in told:
         if json_:

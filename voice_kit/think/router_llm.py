@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, cast
 
@@ -59,6 +59,3 @@ def _route(text: str) -> Route:
     if found is None:
         return Route("chat", UNSURE, "the model named no way")
     return Route(cast(RouteKind, found[1].lower()), SURE, "the model says so")
-
-
-__all__: Sequence[str] = ("LLMRouter",)

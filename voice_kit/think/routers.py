@@ -16,7 +16,9 @@ ROUTERS = ("auto", "examples", "llm", "embeddings", "off")
 
 
 def make_router(
-    settings: Settings, model: LanguageModel, understood: Callable[[str], object] = no_skill
+    settings: Settings,
+    model: LanguageModel | None = None,
+    understood: Callable[[str], object] = no_skill,
 ) -> Router | None:
     """What `settings.router` names; None for “off”. Options come from `[options.examples]` or
     `[options.embeddings]`. What is `understood` by a skill as a whole needs no other router than
@@ -29,6 +31,8 @@ def make_router(
             case "examples":
                 return ExamplesRouter(language=settings.language, understood=understood, **options)
             case "llm":
+                if model is None:
+                    raise SettingsError("The router “llm” needs a model. Try: router = auto.")
                 return LLMRouter(model)
             case "embeddings":
                 return EmbeddingsRouter(**({"model": variant} if variant else {}), **options)

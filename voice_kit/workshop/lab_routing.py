@@ -1,4 +1,10 @@
-"""How well questions are routed: how often right, what is taken for what, how sure it may be."""
+"""How well questions are routed: how often right, what is taken for what, how sure it may be.
+
+`routing_frozen.tsv` and `routing_unseen.tsv` are phrases that the router never learned from, each
+with its kind and what PocketSphinx heard when flite said it. Made again, in some minutes, by
+`voice-kit lab routing --on tests/route_frozen.tsv --listen`, and so for the other. The frozen ones
+were known to who wrote the training phrases, and flatter; trust the others more.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +27,7 @@ KINDS: tuple[RouteKind, ...] = get_args(RouteKind)
 BINS = (0.0, 0.4, 0.6, 0.8, 0.9, 1.0)
 """Borders of the groups of confidence that are compared with how often they are right."""
 FOLDS = 8
+HEARD = sorted(Path(__file__).parent.glob("routing_*.tsv"))
 VOICES = ("slt", "rms")
 
 
@@ -39,8 +46,8 @@ class Case:
         return self.route.kind == self.kind
 
 
-def read_cases(path: Path) -> list[tuple[RouteKind, str]]:
-    """Lines of a kind, a tab and a phrase; a third column is the phrase as it was heard, and is
+def read_cases(path: Path, *, heard: bool = True) -> list[tuple[RouteKind, str]]:
+    """Lines of a kind, a tab and a phrase; a third column is the phrase as it was `heard`, and is
     taken in its place. Raises `SettingsError`."""
     try:
         rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
@@ -52,7 +59,15 @@ def read_cases(path: Path) -> list[tuple[RouteKind, str]]:
         raise SettingsError(
             f"{path} has {told}. Write each line as one of {', '.join(KINDS)}, a tab, a phrase."
         )
-    return [(cast(RouteKind, row[0]), row[-1]) for row in rows]
+    return [(cast(RouteKind, row[0]), row[-1 if heard else 1]) for row in rows]
+
+
+def kept() -> Iterator[tuple[str, list[tuple[RouteKind, str]]]]:
+    """The phrases that come with the lab, as they are written and as they were heard."""
+    for path in HEARD:
+        name = path.stem.removeprefix("routing_")
+        yield name, read_cases(path, heard=False)
+        yield f"{name}, as heard", read_cases(path)
 
 
 def tried(router: ExamplesRouter, cases: Sequence[tuple[RouteKind, str]]) -> list[Case]:
