@@ -295,7 +295,7 @@ def test_settings_name_the_router():
     assert make_router(Settings().changed({"router": "llm"}), model).name == "llm (saying)"
     assert make_router(Settings().changed({"router": "off"}), model) is None
     assert make_router(Settings()).name == "examples"
-    with pytest.raises(SettingsError, match="needs a language model"):
+    with pytest.raises(SettingsError, match="“llm” needs a model"):
         make_router(Settings().changed({"router": "llm"}))
     named = make_router(Settings().changed({"router": "embeddings:bge"}), model)
     assert named.name == "embeddings (bge)"

@@ -52,7 +52,10 @@ def cleaned(text: str, longest: int) -> str:
     plain = unicodedata.normalize("NFKC", text[: 4 * longest])
     seen = "".join(" " if unicodedata.category(each) in _HIDDEN else each for each in plain)
     line = " ".join(_ROLE.sub(r"\1,", seen.translate(_SIGNS)).split())
-    return line if len(line) <= longest else f"{line[: longest - 2].rpartition(' ')[0]} …"
+    if len(line) <= longest:
+        return line
+    cut = line[: longest - 2]
+    return f"{cut.rpartition(' ')[0] or cut} …"
 
 
 def _quoted(number: int, source: Source) -> str:
