@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from voice_kit.errors import SettingsError
+from voice_kit.errors import MissingEngineError, SettingsError
 from voice_kit.settings import Settings
 from voice_kit.think.router_embeddings import EmbeddingsRouter
 from voice_kit.think.router_examples import PHRASES, ExamplesRouter, read_phrases
 from voice_kit.think.router_llm import LLMRouter
+from voice_kit.think.router_weights import FILES, kept
 from voice_kit.think.routers import make_router
 from voice_kit.think.skills import all_skills
 from voice_kit.workshop import lab_routing as lab
@@ -184,6 +186,58 @@ def test_a_file_of_phrases_with_a_mistake_is_one_sentence(tmp_path, text, part):
         ExamplesRouter(phrases=path)
 
 
+# What was learned is kept
+
+SOME = (("is it raining", "search"), ("do you like me", "chat"), ("play it louder", "skill"))
+FRESH = """
+import sys, time
+from voice_kit.think.router_examples import ExamplesRouter
+began = time.perf_counter()
+route = ExamplesRouter().route("will it rain in Rome tomorrow")
+took = time.perf_counter() - began
+print("sklearn" in sys.modules, took < 0.5, route)
+"""
+
+
+def test_from_the_same_phrases_it_learns_once_and_starts_at_once_ever_after(tmp_path):
+    home = os.environ | {"VOICE_KIT_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", FRESH]
+    done = [subprocess.run(command, capture_output=True, text=True, env=home) for _ in range(2)]
+    first, second = (each.stdout.split(" ", 2) for each in done)
+    assert first[0] == "True", done[0].stderr
+    assert second[:2] == ["False", "True"]
+    assert first[2] == second[2]
+    assert "search" in first[2]
+
+
+def test_each_list_of_phrases_has_its_own_weights_and_only_the_newest_stay(tmp_path):
+    lists = [(*SOME, (f"number {each} is my favourite", "chat")) for each in range(FILES + 2)]
+    for each in lists:
+        kept(each, tmp_path)
+    assert len(list(tmp_path.iterdir())) == FILES
+    for at, phrases in enumerate(lists):
+        assert kept(phrases, tmp_path).columns[str(at)] >= 0
+        assert str(at + 1) not in kept(phrases, tmp_path).columns
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 broken", None])
+def test_what_cannot_be_read_or_written_is_learned_anew(tmp_path, content):
+    whole = kept(SOME, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content if content is not None else file.read_bytes()[:-200])
+    kept.cache_clear()
+    assert kept(SOME, tmp_path).names == whole.names
+    kept.cache_clear()
+    nowhere = file / "in a file"
+    assert kept(SOME, nowhere).names == whole.names
+
+
+def test_without_scikit_learn_the_fix_is_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingEngineError, match="pip install scikit-learn"):
+        kept((*SOME, ("something new", "chat")), tmp_path)
+
+
 # By a model
 
 
@@ -322,6 +376,9 @@ def test_the_lab_tells_how_often_it_is_right_and_what_is_taken_for_what(tmp_path
     read = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "50.0% of 2 right" in read
     assert "“will it rain in Rome tomorrow” is chat, taken for search" in read
+    sure = told["reliability"]
+    assert [count for _, _, count in sure] == [2]
+    assert f"  where it is {sure[0][0]:.0%} sure, it is right in 50% of 2" in read
 
 
 def test_held_out_phrases_are_tried_by_a_router_that_has_not_seen_them(tmp_path):

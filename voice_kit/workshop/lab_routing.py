@@ -163,6 +163,8 @@ def table(told: dict[str, Any], sure: float) -> list[str]:
     ]
     for kind, row in told["confusion"].items():
         lines.append(f"  {kind:<14}" + "".join(f"{row[taken]:>8}" for taken in KINDS))
+    for mean, right, count in told["reliability"]:
+        lines.append(f"  where it is {mean:.0%} sure, it is right in {right:.0%} of {count}")
     for each in told["wrong"][:12]:
         lines.append(
             f"  “{each['words']}” is {each['is']}, taken for {each['taken_for']} "
