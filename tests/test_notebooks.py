@@ -85,6 +85,9 @@ def test_a_notebook_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch)
     import papermill
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("VOICE_KIT_HOME", str(tmp_path / "home"))
+    if folder == "solutions":
+        monkeypatch.setenv("VOICE_KIT_STRICT", "1")
     papermill.execute_notebook(
         str(NOTEBOOKS / folder / name),
         str(tmp_path / name),
@@ -96,6 +99,11 @@ def test_a_notebook_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch)
     ran = [cell for cell in read(tmp_path / name)["cells"] if cell["cell_type"] == "code"]
     assert ran
     assert all(cell["execution_count"] for cell in ran if text(cell).strip())
+    state = "passed" if folder == "solutions" else "not yet"
+    for cell in ran:
+        if "check" in cell["metadata"].get("tags", []):
+            shown = "".join(line for out in cell["outputs"] for line in out["data"]["text/plain"])
+            assert f": {state}." in shown
 
 
 def both(name):

@@ -38,9 +38,14 @@ class Energy:
         self, frames: NDArray[np.float32], states: Sequence[Any]
     ) -> tuple[NDArray[np.float32], list[Any]]:
         """Chance of speech for one frame of each stream; the states are noise floors in dBFS."""
-        power = np.mean(np.square(finite(frames), dtype=np.float64), axis=1)
-        level = 10 * np.log10(np.maximum(power, 1e-12))
+        level = levels(frames)
         risen = np.array(states, np.float64) + self._rise * FRAME / RATE
         floor = np.maximum(np.minimum(risen, level), QUIETEST)
         chances = 1 / (1 + np.exp(-(level - floor - self._margin) / 3))
         return chances.astype(np.float32), floor.tolist()
+
+
+def levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Loudness of each frame, in dBFS: shape (B, n) gives (B,). Silence is −120."""
+    power = np.mean(np.square(finite(frames), dtype=np.float64), axis=1)
+    return 10 * np.log10(np.maximum(power, 1e-12))

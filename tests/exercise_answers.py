@@ -1,0 +1,109 @@
+"""For each exercise: a right answer, and plausible wrong ones with what they must be told."""
+
+RIGHT = {
+    "rms_dbfs": """
+def rms_dbfs(frame):
+    return 20 * np.log10(max(float(np.sqrt(np.mean(frame**2))), 1e-10))
+""",
+    "in_frames": """
+def in_frames(samples):
+    frames = [samples[at : at + FRAME] for at in range(0, len(samples), FRAME)]
+    return [np.pad(frame, (0, FRAME - len(frame))) for frame in frames]
+""",
+    "mixed": """
+def mixed(speech, noise, snr):
+    ratio = np.sqrt(np.mean(speech**2) / np.mean(noise**2))
+    return speech + noise * ratio / 10 ** (snr / 20)
+""",
+    "loud_frames": """
+def loud_frames(levels, margin):
+    return [level >= min(levels) + margin for level in levels]
+""",
+    "with_hysteresis": """
+def with_hysteresis(chances, start_above, stop_below):
+    speaking, found = False, []
+    for chance in chances:
+        speaking = chance >= (stop_below if speaking else start_above)
+        found.append(speaking)
+    return found
+""",
+    "turn_ends": """
+def turn_ends(speech, hangover):
+    ends, spoken, quiet = [], False, 0
+    for frame, loud in enumerate(speech):
+        if loud:
+            spoken, quiet = True, 0
+        elif spoken:
+            quiet += 1
+            if quiet == hangover:
+                ends.append(frame)
+                spoken = False
+    return ends
+""",
+}
+
+WRONG = {
+    "rms_dbfs": [
+        ("lambda frame: 20 * np.log10(max(abs(np.mean(frame)), 1e-10))", "square them first"),
+        ("lambda frame: 10 * np.log10(max(np.sqrt(np.mean(frame**2)), 1e-10))", "20·log10"),
+        ("lambda frame: 20 * np.log10(max(np.mean(frame**2), 1e-10))", "40 dB"),
+        ("lambda frame: 20 * np.log10(np.sqrt(np.mean(frame**2)))", "minus infinity"),
+        ("lambda frame: 20 * np.log10(max(np.sqrt(np.mean(frame**2)), 1e-3))", "floor"),
+        ("lambda frame: np.log(np.sqrt(np.mean(frame**2)) + 1e-10)", "natural logarithm"),
+        ("lambda frame: 20 * np.log10(np.abs(frame) + 1e-10)", "one number for a frame"),
+        ("lambda frame: print(frame)", "`return`"),
+    ],
+    "in_frames": [
+        ("lambda s: [s[a : a + FRAME] for a in range(0, len(s), FRAME)]", "np.pad"),
+        ("lambda s: list(s[: len(s) // FRAME * FRAME].reshape(-1, FRAME))", "last sample is lost"),
+        ("lambda s: [s[a : a + FRAME] for a in range(0, len(s) - FRAME, FRAME)]", "3 frames"),
+        ("lambda s: np.pad(s, (0, FRAME - len(s) % FRAME)).reshape(-1, FRAME)", "last one empty"),
+        ("lambda s: [s[n : n + FRAME] for n in range(-(-len(s) // FRAME))]", "not the sound"),
+        ("lambda s: np.pad(s, (-len(s) % FRAME, 0)).reshape(-1, FRAME)", "left over first"),
+    ],
+    "mixed": [
+        ("lambda s, n, snr: s + n / 10 ** (snr / 20)", "own level first"),
+        (
+            "lambda s, n, snr: s + n * np.sqrt(np.mean(s**2) / np.mean(n**2)) / 10 ** (snr / 10)",
+            "10 ** (dB / 20)",
+        ),
+        (
+            "lambda s, n, snr: s + n * np.sqrt(np.mean(s**2) / np.mean(n**2)) * 10 ** (snr / 20)",
+            "wrong way round",
+        ),
+        ("lambda s, n, snr: s * 10 ** (snr / 20) + n", "should stay as it is"),
+    ],
+    "loud_frames": [
+        ("lambda levels, margin: [level >= -50 for level in levels]", "fixed threshold"),
+        ("lambda levels, margin: [level >= margin for level in levels]", "never hears"),
+        ("lambda levels, margin: [level >= min(levels) for level in levels]", "everywhere"),
+        (
+            "lambda levels, margin: [level >= np.mean(levels) for level in levels]",
+            "An average moves",
+        ),
+    ],
+    "with_hysteresis": [
+        ("lambda c, start, stop: [x >= start for x in c]", "one threshold"),
+        ("lambda c, start, stop: [x >= stop for x in c]", "begins the speech"),
+        ("lambda c, start, stop: [x >= start or i > 2 for i, x in enumerate(c)]", "end the speech"),
+        ("lambda c, start, stop: [x for x in c if x >= start]", "as many answers"),
+    ],
+    "turn_ends": [
+        (
+            "lambda speech, hangover: [i for i, (a, b) in enumerate(zip(speech, speech[1:])) "
+            "if a and not b and not any(speech[i + 1 : i + 1 + hangover])]",
+            "nobody can know",
+        ),
+        (
+            "lambda speech, hangover: [i + 1 for i, (a, b) in enumerate(zip(speech, speech[1:])) "
+            "if a and not b]",
+            "a breath",
+        ),
+        (
+            "lambda speech, hangover: [i for i in range(hangover - 1, len(speech)) "
+            "if not any(speech[i - hangover + 1 : i + 1])]",
+            "two ends",
+        ),
+        ("lambda speech, hangover: []", "no end at all"),
+    ],
+}

@@ -1,0 +1,114 @@
+"""Looks at what learners write: `check(f)`, `hint()`, and `mine(f, otherwise=…)` to use it.
+
+What passed is kept across restarts, as files that one can read and change.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import textwrap
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from voice_kit.errors import VoiceKitError
+from voice_kit.settings import home
+from voice_kit.workshop.exercises import EXERCISES
+from voice_kit.workshop.exercises.exercise import Checked, Exercise, Function
+
+STRICT = "VOICE_KIT_STRICT"
+"""Set in the environment, anything but "passed" is an error: for the tests of the notebooks."""
+
+_last: list[str] = []
+_asked: Counter[str] = Counter()
+
+
+class NotPassedError(VoiceKitError):
+    """A check did not pass, where every one has to."""
+
+
+def check(answer: Function) -> Checked:
+    """What is wrong with your function, if anything. What passes is kept for later notebooks."""
+    name = getattr(answer, "__name__", type(answer).__name__)
+    if name not in EXERCISES:
+        return Checked(name, "wrong", f"No exercise asks for it. {_known()}")
+    exercise = EXERCISES[name]
+    _last[:] = [name]
+    checked = exercise.check(answer)
+    if checked.passed:
+        keep(exercise, answer)
+    elif os.environ.get(STRICT):
+        raise NotPassedError(str(checked))
+    return checked
+
+
+def hint(name: str = "") -> str:
+    """The next hint for the exercise of this name, or for the one that was checked last."""
+    exercise = _named(name or (_last or [""])[0])
+    number = min(_asked[exercise.name], len(exercise.hints) - 1)
+    _asked[exercise.name] += 1
+    return f"Hint {number + 1} of {len(exercise.hints)}: {exercise.hints[number]}"
+
+
+def mine(answer: Function | str, *, otherwise: Function) -> Function:
+    """Your function where it passes its check, else the package's.
+
+    A name stands for what you wrote in an earlier notebook.
+    """
+    if isinstance(answer, str):
+        exercise, kept = _named(answer), kept_answer(_named(answer))
+        if kept is not None and exercise.check(kept).passed:
+            print(f"{answer}: your own, from notebook {exercise.notebook}")
+            return kept
+        print(f"{answer}: the package's, until yours is there (notebook {exercise.notebook})")
+        return otherwise
+    passed = _named(answer.__name__).check(answer).passed
+    print(f"{answer.__name__}: {'your own' if passed else 'the package’s, until yours passes'}")
+    return answer if passed else otherwise
+
+
+def progress() -> dict[str, bool]:
+    """Each exercise in the order of the course, and whether a passing answer is kept."""
+    return {name: _file(exercise).exists() for name, exercise in EXERCISES.items()}
+
+
+def keep(exercise: Exercise, answer: Function | str) -> None:
+    """Write an answer down, as its source; one whose source is not known is not kept."""
+    try:
+        source = answer if isinstance(answer, str) else inspect.getsource(answer)
+    except (OSError, TypeError):
+        return
+    file = _file(exercise)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(source), encoding="utf-8")
+    except OSError as error:
+        print(f"{exercise.name} could not be kept in {file}: {error.strerror}.")
+
+
+def kept_answer(exercise: Exercise) -> Callable[..., Any] | None:
+    """What was kept, as a function; None where nothing is, or it was broken since."""
+    try:
+        source = _file(exercise).read_text(encoding="utf-8")
+        names: dict[str, Any] = dict(exercise.given)
+        exec(compile(source, str(_file(exercise)), "exec"), names)
+    except Exception:  # it is somebody's own code: anything may happen
+        return None
+    found = names.get(exercise.name)
+    return found if callable(found) else None
+
+
+def _file(exercise: Exercise) -> Path:
+    return home() / "exercises" / f"{exercise.notebook}_{exercise.name}.py"
+
+
+def _named(name: str) -> Exercise:
+    if name not in EXERCISES:
+        raise VoiceKitError(f"There is no exercise “{name}”. {_known()}")
+    return EXERCISES[name]
+
+
+def _known() -> str:
+    return f"The exercises are: {', '.join(EXERCISES)}."

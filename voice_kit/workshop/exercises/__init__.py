@@ -1,0 +1,10 @@
+"""Every exercise of the course, in its order, by the name of the function that is to be written."""
+
+from __future__ import annotations
+
+from voice_kit.workshop.exercises import hearing, sound
+from voice_kit.workshop.exercises.exercise import Exercise
+
+EXERCISES: dict[str, Exercise] = {
+    exercise.name: exercise for chapter in (sound, hearing) for exercise in chapter.EXERCISES
+}
