@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -35,12 +35,14 @@ class Tap(Protocol):
         """What was played while the next frame was heard: shape (512,), 16 kHz."""
 
 
-async def without_echo(frames: AsyncIterable[Samples], speaker: object) -> AsyncIterator[Samples]:
+async def without_echo(
+    frames: AsyncIterable[Samples], speaker: object, wanted: Callable[[], bool] = lambda: True
+) -> AsyncGenerator[Samples, None]:
     """The same frames without what this loudspeaker plays.
 
     While nothing is played they pass as they are. While something is, our own voice is taken out,
-    and what is left passes if it is clearly somebody; else it is silence. Of a loudspeaker that
-    cannot say what it plays, every frame passes.
+    and what is left passes if it is clearly somebody; else it is silence. Every frame passes while
+    it is not `wanted`, and always of a loudspeaker that cannot say what it plays.
     """
     if not isinstance(speaker, Tapped):
         async for frame in frames:
@@ -48,7 +50,8 @@ async def without_echo(frames: AsyncIterable[Samples], speaker: object) -> Async
         return
     tap, guard = speaker.tap(), EchoGuard()
     async for frame in frames:
-        yield guard.feed(frame, tap.take())
+        left = guard.feed(frame, tap.take())
+        yield left if wanted() else frame
 
 
 class EchoGuard:

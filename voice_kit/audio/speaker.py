@@ -43,7 +43,9 @@ class SilentSpeaker:
         first = round(origin * self.rate)
         sound = np.zeros(round(seconds * self.rate), np.float32)
         for playback in self._playbacks:
-            for start, piece in playback.pieces():
+            for start, piece in reversed(playback.pieces()):
+                if start + len(piece) <= first:
+                    break
                 begin, end = max(start, first), min(start + len(piece), first + len(sound))
                 if begin < end:
                     sound[begin - first : end - first] += piece[begin - start : end - start]

@@ -149,7 +149,7 @@ async def _talk(engines: Engines, settings: Settings, speaker: Speaker, heard: _
                 try:
                     async with Microphone(heard.microphone or None) as frames:
                         notes.print(_how_to_speak(settings), markup=False)
-                        await talk.listen(recorder.microphone(frames) if recorder else frames)
+                        await talk.listen(frames, recorder.microphone if recorder else None)
                         return
                 except AudioError as error:
                     notes.print(str(error), markup=False)

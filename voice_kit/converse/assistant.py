@@ -7,9 +7,11 @@ import time
 from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from voice_kit.audio.echo import without_echo
 from voice_kit.audio.protocols import Speaker
 from voice_kit.audio.volume import Volume
 from voice_kit.converse.ahead import Ahead
@@ -28,8 +30,14 @@ from voice_kit.think.memory.summary import summarise
 from voice_kit.think.protocols import Chat
 from voice_kit.think.skills import Alarms, Room
 from voice_kit.think.whole import BOOK, make_brain
-from voice_kit.types import Event, Message, Samples, TurnFinished
+from voice_kit.types import Event, Failed, Message, Samples, TurnFinished
 
+
+def _later(problem: str) -> None:
+    """It is told when the conversation begins."""
+
+
+Filter = Callable[[AsyncIterable[Samples]], AsyncIterable[Samples]]
 REPHRASE = "Say the following in other words, just as short, and nothing else: "
 
 
@@ -51,14 +59,15 @@ class Assistant(Conversation):
         clock: Callable[[], float] = time.time,
         folder: Path | None = None,
     ) -> None:
-        """Blocks while the router learns, for a part of a second, unless one is given.
+        """Blocks for a moment, and the first time on a machine while the router learns, for a
+        second or two, unless one is given.
 
         `clock` tells timers the time, in seconds since 1970; `folder` is where they and the notes
         are kept, VOICE_KIT_HOME or ~/.voice-kit unless it is given. Raises `VoiceKitError` for
         settings that cannot be had here.
         """
         settings, folder = settings or Settings(), folder or home()
-        self.kept = history or make_history(settings)
+        self.kept = history or make_history(settings, on_problem=_later)
         self.volume = Volume(speaker)
         self._bell = self._summary = None
         wake, book = settings.wake, engines.llm.name == BOOK
@@ -100,6 +109,7 @@ class Assistant(Conversation):
 
     async def __aenter__(self) -> Assistant:
         await super().__aenter__()
+        self.kept.tell_problems(partial(self._from_the_pen, asyncio.get_running_loop()))
         self._bell = self.begin(self.alarms.ring_forever(self.announce))
         return self
 
@@ -114,9 +124,24 @@ class Assistant(Conversation):
             self.alarms.close()
             await asyncio.to_thread(self.kept.close)
 
-    async def listen(self, frames: AsyncIterable[Samples]) -> None:
-        """Hear every frame, and answer, until the frames end."""
-        await super().listen(frames)
+    async def listen(self, frames: AsyncIterable[Samples], through: Filter | None = None) -> None:
+        """Hear every frame, less what we say ourselves, and answer, until the frames end.
+
+        `through` is given the frames as they will be heard, and its own are: a
+        `Recorder.microphone` keeps what a replay must hear again.
+        """
+        guarded = without_echo(frames, self.volume.speaker, lambda: self.settings.interrupt.guard)
+        async with aclosing(guarded) as heard:
+            await super().listen(through(heard) if through else heard)
+
+    def _from_the_pen(self, loop: asyncio.AbstractEventLoop, problem: str) -> None:
+        """In whichever thread writes down what is said, that it cannot."""
+        with suppress(RuntimeError):  # the loop was closed: nobody is there to be told
+            loop.call_soon_threadsafe(self._not_kept, problem)
+
+    def _not_kept(self, problem: str) -> None:
+        if problem:
+            self.tell(Failed(0, self.now(), "memory", self.kept.store.where, problem))
 
     def _last_answer(self) -> str:
         said = (line.content for line in reversed(self.history.lines) if line.role == "assistant")
