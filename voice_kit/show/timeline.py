@@ -23,7 +23,16 @@ COLOURS = {
     "first_sentence": "#a98be0",
     "synthesis": "#2a9d78",
     "playback": "#5f6b76",
+    "interruption": "#b3372f",
 }
+HATCHES = {
+    "wait": "//",
+    "transcribe": "--",
+    "first_token": "\\\\",
+    "first_sentence": "||",
+    "synthesis": "..",
+}
+"""A pattern for each stage, so that its colour is not the only sign."""
 BETWEEN = ("wait", "transcribe", "first_token", "first_sentence", "synthesis")
 
 
@@ -33,7 +42,8 @@ def headline(turn: TurnTimes, longest: int = 60) -> str:
     asked = f"“{words}”" if words else "(no words)"
     silence = turn.voice_to_voice
     if silence is None:
-        return f"{asked}: {turn.problem or 'no sound was needed'}"
+        without = "answered aloud" if turn.first_sound is not None else "no sound was needed"
+        return f"{asked}: {turn.problem or without}"
     ending = ", then you interrupted" if turn.interrupted else ""
     return f"{asked}: first sound {silence * 1000:.0f} ms after your last word{ending}"
 
@@ -83,7 +93,15 @@ def _panel(panel: Axes, turn: TurnTimes, left: float, right: float) -> None:
         if end <= left or start >= right:
             continue
         row = rows.index(bar.stage)
-        panel.barh(row, max(end - start, 0.004), left=start, color=COLOURS[bar.stage], height=0.7)
+        panel.barh(
+            *(row, max(end - start, 0.004)),
+            left=start,
+            height=0.7,
+            color=COLOURS[bar.stage],
+            hatch=HATCHES.get(bar.stage),
+            edgecolor="white",
+            linewidth=0,
+        )
         if bar.stage in BETWEEN:
             crossed = end <= silence < end + 0.15 * (right - left)  # the label keeps off that line
             place = silence if crossed else end
@@ -103,6 +121,10 @@ def _panel(panel: Axes, turn: TurnTimes, left: float, right: float) -> None:
     panel.axvspan(0, HUMAN, color="#000000", alpha=0.07)
     panel.text(0.01, len(rows) - 1, "people answer\nwithin this", fontsize=7, va="center")
     panel.text(silence, -0.05, " first sound", fontsize=8, va="center")
+    if turn.interrupted:
+        last = turn.bars[-1].end - zero
+        how = f"you interrupt, {last:.1f} s after your last word ▸ "
+        panel.text(right, -0.55, how, fontsize=7, ha="right", va="center")
     panel.set_yticks(range(len(rows)), [STAGES[stage] for stage in rows], fontsize=8)
     panel.set_ylim(len(rows) - 0.4, -0.8)
     panel.set_xlim(left, right)

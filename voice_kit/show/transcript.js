@@ -19,7 +19,7 @@ const STYLE = `
 .vk-transcript li { margin: 0 0 10px; }
 .vk-transcript p { margin: 2px 0; }
 .vk-transcript .says { padding-left: 40px; text-indent: -40px; }
-.vk-transcript .who { display: inline-block; width: 40px; text-indent: 0; font-weight: 700; }
+.vk-transcript .who { display: inline-block; width: 36px; text-indent: 0; font-weight: 700; }
 .vk-transcript .mark { display: inline-block; text-indent: 0; }
 .vk-transcript .unsure, .vk-transcript .more { color: var(--soft); }
 .vk-transcript .unsure { font-style: italic; }
@@ -82,7 +82,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const line = (who, ...words) => make("p", { class: "says" }, make("span", { class: "who" }, `${who} `), ...words);
+const line = (who, ...words) => make("p", { class: "says" }, make("span", { class: "who" }, who), " ", ...words);
 
 function sourceOf({ title, url }) {
   const found = webAddress(url);

@@ -1,0 +1,139 @@
+"""Where the time of each turn went, in a notebook: bars to look into, beside the last turns'."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from voice_kit.converse.timeline import Timeline, TurnTimes
+from voice_kit.settings import Settings
+from voice_kit.show.bars import as_bars, as_csv, row, so_far, stages
+from voice_kit.show.timeline import HUMAN, draw
+from voice_kit.types import (
+    Abandoned,
+    Audio,
+    Event,
+    FrameHeard,
+    Partial,
+    PlaybackStarted,
+    TurnEnded,
+    TurnFinished,
+    TurnStarted,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EVENTS = 600
+"""How many of the last events are kept for the reasons: those of some twenty turns."""
+
+
+class TimelineView(anywidget.AnyWidget):
+    """An observer that shows each turn's stages on one axis, from the last word of the question.
+
+    `timeline` holds earlier turns; somebody else feeds it. `settings` is what the conversation
+    goes by, or gives it. A click on a bar shows why it is that long and calls `on_pick` with the
+    turn's number and the stage, on the event loop on which this was made.
+    """
+
+    _esm = Path(__file__).parent / "timeline_view.js"
+
+    turns: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    """The last turns, as plain data (see `as_bars`)."""
+    stages: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    human = traitlets.Float(HUMAN).tag(sync=True)
+
+    def __init__(
+        self,
+        timeline: Timeline | None = None,
+        *,
+        settings: Settings | Callable[[], Settings] | None = None,
+        on_pick: Callable[[int, str], object] | None = None,
+        keep: int = 12,
+        **more: Any,
+    ) -> None:
+        self.on_pick = on_pick
+        self._settings = settings
+        self._keep = keep
+        self._times = {turn.number: turn for turn in (timeline.turns if timeline else ())}
+        self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._rules: dict[int, Settings] = {}  # those that a turn under way began with
+        known = [as_bars(turn) for turn in list(self._times.values())[-keep:]]
+        super().__init__(turns=known, stages=stages(), **more)
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self.on_msg(self._received)
+
+    def __call__(self, event: Event) -> None:
+        """Draw a turn once its first sound is heard, and again when it is over."""
+        match event:
+            case FrameHeard() | Partial():
+                return
+            case TurnEnded():
+                event = replace(event, audio=Audio.silence(0))  # which would be kept with it
+            case TurnStarted():
+                self._rules[event.turn] = self._now()
+            case Abandoned():
+                self._rules.pop(event.turn, None)
+        self._events.append(event)
+        if isinstance(event, PlaybackStarted | TurnFinished):
+            self._draw(event.turn)
+            if isinstance(event, TurnFinished):
+                self._rules.pop(event.turn, None)
+
+    def why(self, turn: int, stage: str = "") -> str:
+        """Why a stage of a turn took so long, or where its time went; empty if it is not shown."""
+        shown = next((each for each in self.turns if each["turn"] == turn), None)
+        if shown is None or not stage:
+            return str(shown["why"]) if shown else ""
+        return " ".join(bar["why"] for bar in shown["bars"] if bar["stage"] == stage)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every turn as a row of a table, times in milliseconds."""
+        return [row(turn) for turn in self._times.values()]
+
+    def csv(self) -> str:
+        """That table, as spreadsheets read it."""
+        return as_csv(self.rows())
+
+    def figure(self, last: int = 4) -> Figure:
+        """The last turns that were answered aloud, as a picture."""
+        heard = [turn for turn in self._times.values() if turn.voice_to_voice is not None]
+        return draw(heard[-last:])
+
+    def save(self, path: str | Path, last: int = 4) -> Path:
+        """Write that picture into a file: .png, .svg or .pdf."""
+        self.figure(last).savefig(path, dpi=150)
+        return Path(path)
+
+    def _now(self) -> Settings:
+        settings = self._settings
+        return (
+            settings if isinstance(settings, Settings) else settings() if settings else Settings()
+        )
+
+    def _draw(self, number: int) -> None:
+        events: Sequence[Event] = tuple(self._events)
+        turn: TurnTimes = so_far(number, events)
+        self._times[number] = turn
+        drawn = as_bars(turn, events, self._rules.get(number) or self._now())
+        others = [each for each in self.turns if each["turn"] != number]
+        self.turns = [*others, drawn][-self._keep :]
+
+    def _received(self, _: object, content: object, buffers: object) -> None:
+        """Take a click from the browser, on whatever thread it comes."""
+        match content:
+            case {"pick": [int(turn), str(stage)]} if self.on_pick is not None:
+                if self._loop is None or not self._loop.is_running():
+                    self.on_pick(turn, stage)
+                else:
+                    self._loop.call_soon_threadsafe(self.on_pick, turn, stage)
