@@ -116,6 +116,17 @@ def test_ask_does_what_is_asked_and_tells_of_it_as_json():
     assert used["tool"] == "calculate" and used["worked"] is True
 
 
+def test_ask_answers_also_when_it_cannot_remember_and_says_so(tmp_path):
+    damaged = tmp_path / "memory.sqlite"
+    damaged.write_bytes(b"no database" * 1000)
+    done = voice_kit(
+        "ask", "what is two plus two", "--json", "--set", f"memory.store=sqlite:{damaged}"
+    )
+    (answer,) = lines(done)
+    assert answer["text"] == "That is 4."
+    assert done.stderr.count("Move it away") == 1 and str(damaged) in done.stderr
+
+
 def test_a_question_can_be_asked_of_a_pipe_that_closes():
     command = f"{sys.executable} -m voice_kit.cli ask 'What is latency?' | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

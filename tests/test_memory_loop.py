@@ -4,12 +4,14 @@ import asyncio
 from dataclasses import replace
 
 from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.line import Line
 from voice_kit.converse.virtual import run
 from voice_kit.settings import Settings
 from voice_kit.think.brain import Acting
-from voice_kit.think.memory import make_history
+from voice_kit.think.memory import KeptHistory, MemoryStoreError, make_history
+from voice_kit.think.memory.ram_store import RamStore
 from voice_kit.think.memory.skills import memory_skills
 from voice_kit.think.skills import Skills
 from voice_kit.think.tools import Tools
@@ -84,6 +86,62 @@ def test_a_conversation_goes_on_without_its_store(tmp_path):
     history, events, _ = talked(kept(tmp_path), "hello", "and again")
     assert not [event for event in events if isinstance(event, Failed)]
     assert len(history.lines) == 4 and "Move it away" in history.problem
+
+
+def assisted(settings, tmp_path, *lines, history=None):
+    """What happens when these lines are typed to the whole assistant, and what was written."""
+    events, script = [], Script()
+
+    async def scene():
+        talk = Assistant(
+            scripted(script),
+            SilentSpeaker(16_000),
+            settings,
+            observers=[events.append],
+            history=history,
+            router=Talks(),
+            folder=tmp_path / "home",
+        )
+        async with talk:
+            for line in lines:
+                talk.type(line)
+                await talk.idle()
+
+    run(scene(), fast=True)
+    return [event for event in events if isinstance(event, Failed)]
+
+
+class Talks(Acts):
+    def route(self, words):
+        return Route("chat", 1.0, "always")
+
+
+def test_a_memory_that_cannot_be_opened_is_told_at_the_start_once_and_not_logged(tmp_path, caplog):
+    (tmp_path / "memory.sqlite").write_bytes(b"no database" * 1000)
+    (failed,) = assisted(kept(tmp_path), tmp_path, "hello", "and again")
+    assert (failed.turn, failed.stage) == (0, "memory")
+    assert failed.engine == str(tmp_path / "memory.sqlite")
+    assert "Move it away" in failed.message
+    assert not caplog.records
+
+
+def test_a_disk_that_is_full_is_told_of_and_the_conversation_goes_on(tmp_path):
+    class Full(RamStore):
+        where = "a small disk"
+
+        def append(self, name, lines):
+            raise MemoryStoreError("The disk is full. Make room on it.")
+
+    told = []
+    history = KeptHistory(Full(), on_problem=told.append)
+    (failed,) = assisted(Settings(), tmp_path, "hello", "and again", history=history)
+    assert (failed.engine, failed.message) == ("a small disk", told[0])
+    assert len(history.lines) == 4 and len(told) == 1
+
+
+def test_a_memory_that_is_well_is_not_mentioned(tmp_path):
+    assert assisted(kept(tmp_path), tmp_path, "hello") == []
+    assert len(make_history(kept(tmp_path)).lines) == 2
 
 
 def test_nothing_that_was_said_is_logged_by_the_whole_loop(tmp_path, caplog):

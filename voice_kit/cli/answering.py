@@ -51,6 +51,8 @@ def ask(
 
     question = asked(options.words_of(text), engine, settings, show, limit)
     answer = running.wait_for(question)
+    if answer.problem:
+        notes.print(f"This was not remembered: {answer.problem}", markup=False, soft_wrap=True)
     if json_:
         put(json.dumps(answer.as_json()))
         return

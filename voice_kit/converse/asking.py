@@ -34,6 +34,12 @@ class Answer:
     reason: str = ""
     tools: list[dict[str, Any]] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
+    problem: str = ""
+    """Why it cannot be remembered, with the fix; empty when it is."""
+
+    def note(self, problem: str) -> None:
+        """Keep why it cannot be remembered."""
+        self.problem = problem or self.problem
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -63,7 +69,7 @@ async def asked(
     """
     settings = settings.changed({"timeouts.llm": patience or FOR_EVER})
     loop, answer, llm = asyncio.get_running_loop(), Answer(), Line("llm", model)
-    history = await asyncio.to_thread(make_history, settings)
+    history = await asyncio.to_thread(make_history, settings, on_problem=answer.note)
 
     def tell(event: Callable[..., Event], *fields: Any) -> None:
         match happened := event(0, 0.0, *fields):

@@ -32,11 +32,6 @@ from voice_kit.think.skills import Alarms, Room
 from voice_kit.think.whole import BOOK, make_brain
 from voice_kit.types import Event, Failed, Message, Samples, TurnFinished
 
-
-def _later(problem: str) -> None:
-    """It is told when the conversation begins."""
-
-
 Filter = Callable[[AsyncIterable[Samples]], AsyncIterable[Samples]]
 REPHRASE = "Say the following in other words, just as short, and nothing else: "
 
@@ -67,7 +62,8 @@ class Assistant(Conversation):
         settings that cannot be had here.
         """
         settings, folder = settings or Settings(), folder or home()
-        self.kept = history or make_history(settings, on_problem=_later)
+        # What is wrong with it by now is told when the conversation begins.
+        self.kept = history or make_history(settings, on_problem=lambda problem: None)
         self.volume = Volume(speaker)
         self._bell = self._summary = None
         wake, book = settings.wake, engines.llm.name == BOOK

@@ -54,6 +54,12 @@ class KeptHistory(History):
         """Why nothing is kept right now, with the fix; empty when all is well."""
         return self._pen.problem
 
+    def tell_problems(self, told: Callable[[str], None]) -> None:
+        """Let `told` know, as `on_problem` is, also of what is wrong by now."""
+        self._pen.told.append(told)
+        if self.problem:
+            told(self.problem)
+
     def add(self, role: Literal["user", "assistant", "tool"], text: str) -> None:
         """Remember what was said, at once; it is written down a moment later."""
         if not text.strip():

@@ -32,7 +32,10 @@ class Pen:
         self.paper = threading.RLock()
         """Held while the store is used: whoever holds it comes between two writings."""
         self._store, self._name = store, name
-        self._wrote, self._on_problem = wrote, on_problem
+        self._wrote = wrote
+        self.told = [on_problem] if on_problem else []
+        """Who is told, in some thread, when the store begins to fail, and "" when it works again;
+        the log if nobody is."""
         self._lock = threading.Lock()  # held for moments only
         self._unwritten: list[Line] = []
         self._thread: threading.Thread | None = None
@@ -78,10 +81,10 @@ class Pen:
                 problem = str(error)
         if problem != self.problem:
             self.problem = problem
-            if problem:
+            if problem and not self.told:
                 log.warning("what is said is kept in memory only: %s", problem)
-            if self._on_problem is not None:
-                self._on_problem(problem)
+            for tell in self.told:
+                tell(problem)
         return not problem
 
     def _write(self) -> None:
