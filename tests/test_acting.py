@@ -9,7 +9,9 @@ from scenes import Scene
 from voice_kit.converse.line import Line
 from voice_kit.settings import Settings
 from voice_kit.think.brain import NO, YES, Acting
+from voice_kit.think.memory import make_history
 from voice_kit.think.tools import Result, Tools, tool
+from voice_kit.think.whole import make_brain
 from voice_kit.types import (
     Abandoned,
     FirstToken,
@@ -207,6 +209,61 @@ def test_a_model_that_calls_nonsense_is_told_and_nothing_is_done(call, why):
     assert not scene.one(ToolUsed).worked
     assert why in scene.one(ToolUsed).result
     assert why in model.prompts[-1][-1].content
+
+
+def test_a_model_that_knows_of_no_tools_and_takes_over_is_told_in_words_what_was_found():
+    kept, delete = notebook()
+    script = Script()
+    plain = ScriptedModel({})
+    llm = Line("llm", ModelWithTools({}, calls=[CALL]))
+
+    class GivesWay(ModelWithTools):
+        async def reply(self, messages, tools=()):
+            async for token in super().reply(messages, tools):
+                yield token
+            llm.current = plain  # as when it fails in another turn, or one chooses another
+
+    llm.current = GivesWay({}, calls=[CALL])
+    brain = Acting(
+        tools=Tools([delete]), reads_calls=lambda: getattr(llm.current, "calls_tools", False)
+    )
+    engines = replace(acting(script, brain), llm=llm)
+    scene = Scene(script, ("tidy", 1.0), 4.0, engines=engines)
+    assert kept == ["milk"]
+    last = plain.prompts[-1]
+    assert {message.role for message in last} <= {"system", "user", "assistant"}
+    assert not [message for message in last if message.calls or message.result_of]
+    assert "Deleted. 1 left." in last[-1].content
+    assert scene.memory[-1][0] == "assistant" and scene.memory[-1][1].startswith("Let me see.")
+
+
+def test_the_assistants_brain_knows_whether_its_model_reads_calls(tmp_path):
+    for able in (True, False):
+        model = ScriptedModel({})
+        model.calls_tools = able
+        history = make_history(Settings())
+        brain = make_brain(
+            Settings(), lambda model=model: model, history, router=Signposts({}), folder=tmp_path
+        )
+        assert brain._reads_calls() is able
+
+
+def test_a_small_model_is_told_only_of_the_tools_that_the_settings_name():
+    _, delete = notebook()
+
+    @tool()
+    def tell_time() -> str:
+        """Tell the time."""
+        return "Noon."
+
+    for offer, told in (((), ["delete_note", "tell_time"]), (("tell_time",), ["tell_time"])):
+        script = Script()
+        model = ModelWithTools({})
+        brain = Acting(tools=Tools([delete, tell_time]))
+        settings = Settings().changed({"tools.offer": offer})
+        engines = acting(script, brain, model)
+        Scene(script, ("tidy", 1.0), 4.0, engines=engines, settings=settings)
+        assert model.given[-1] == told
 
 
 def test_a_model_that_calls_tools_for_ever_has_to_answer():

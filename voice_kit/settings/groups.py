@@ -66,6 +66,9 @@ class Tools(BaseModel):
 
     allow: tuple[str, ...] = ()
     """Tools that touch this machine, by name: open_app, open_page, screenshot, volume."""
+    offer: tuple[str, ...] = ()
+    """Tools that a language model is told of, by name; none is all. A small model chooses better,
+    and answers sooner, among few."""
     apps: dict[str, tuple[str, ...]] = {}
     """What “open …” may start: a spoken name, and the command as a list of words."""
     notes: str = ""

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from voice_kit.errors import VoiceKitError
 from voice_kit.think.acting import Router
+from voice_kit.think.calls import in_words
 from voice_kit.think.protocols import Thought
-from voice_kit.think.tools import Result, ToolError, Tools
+from voice_kit.think.tools import Result, Tool, ToolError, Tools
 from voice_kit.types import Message, Route, Routed, ToolCall
 
 ROUNDS = 4
@@ -60,12 +61,15 @@ class Acting:
         skills: Skills | None = None,
         tools: Tools | None = None,
         search: Callable[[Thought], AsyncGenerator[str, None]] | None = None,
+        reads_calls: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`search` answers a question of today; without it such questions are talked about."""
+        """`search` answers a question of today; without it such questions are talked about.
+        `reads_calls` is whether the model of the moment knows what a tool call is."""
         self._router = router
         self._skills = skills or NoSkills()
         self._tools = Tools() if tools is None else tools
         self._search = search
+        self._reads_calls = reads_calls
         self._asked: tuple[Thought, ToolCall] | None = None
         self._last: list[Thought] = []  # that were certain, and the one under way
 
@@ -129,9 +133,11 @@ class Acting:
         await self._tools.ready()
         misled = False
         for round_ in range(ROUNDS + 1):
-            tools: Sequence[Any] = list(self._tools) if round_ < ROUNDS and not misled else ()
+            tools: Sequence[Any] = self._offered(thought) if round_ < ROUNDS and not misled else ()
             calls, said = list[ToolCall](), ""
-            async with aclosing(thought.model(messages, tools)) as tokens:
+            # Another model than the one that called them may have taken over meanwhile.
+            told = messages if self._reads_calls() else in_words(messages)
+            async with aclosing(thought.model(told, tools)) as tokens:
                 async for token in tokens:
                     if isinstance(token, ToolCall):
                         calls.append(token)
@@ -149,6 +155,11 @@ class Acting:
                 messages.append(Message("tool", result.told, result_of=call))
                 # Whoever has read a stranger's words is given nothing to act with.
                 misled = misled or self._tools.outside(call)
+
+    def _offered(self, thought: Thought) -> list[Tool]:
+        """The tools that the model is told of."""
+        wanted = thought.settings.tools.offer
+        return [each for each in self._tools if not wanted or each.name in wanted]
 
     def _question(self, thought: Thought, call: ToolCall) -> str:
         """What is to be answered with “yes” first; empty when it can be done at once."""

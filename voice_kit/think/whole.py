@@ -50,4 +50,10 @@ def make_brain(
         tools, search = [*tools, searching.tool], searching.answer
     late = servers.tools if servers else None
     router = router or make_router(settings, model(), skills.find)
-    return Acting(router, skills, Tools(tools, wanted.allow, more=late), search)
+    return Acting(
+        router,
+        skills,
+        Tools(tools, wanted.allow, more=late),
+        search,
+        reads_calls=lambda: bool(getattr(model(), "calls_tools", False)),
+    )
