@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,6 +206,36 @@ def test_an_engine_that_never_loads_is_given_up(an_engine, monkeypatch):
     (finding,) = of("tts", findings)
     assert finding.status == "fix"
     assert "within 5 s" in finding.found
+
+
+def test_a_tool_server_that_cannot_start_is_told_with_the_fix_and_the_others_are_there():
+    pytest.importorskip("mcp")
+    tiny = [sys.executable, str(Path(__file__).parent / "mcp_server.py")]
+    servers = {
+        "tiny": {"command": tiny},
+        "gone": {"command": ["/nowhere/server"]},
+        "quitting": {"command": [sys.executable, "-c", "raise SystemExit(1)"]},
+        "afar": {"url": "http://127.0.0.1:9/mcp"},
+    }
+    settings = SETTINGS.changed({"tools.servers": servers})
+    found = {each.what: each for each in doctor._tool_servers(settings, False)}
+    assert found.keys() == {f"tool server {name}" for name in servers}
+    assert found["tool server tiny"].status == "ok"
+    assert "tools: " in found["tool server tiny"].found
+    for name in ("gone", "quitting", "afar"):
+        each = found[f"tool server {name}"]
+        assert each.status == "fix"
+        assert f"“{name}”" in each.fix and f"tools.servers.{name}" in each.fix
+        assert each.fix.count("Try:") == 1 and "\n" not in each.fix
+    offline = [each.what for each in doctor.examine(settings, offline=True)]
+    assert "tool server gone" in offline and "tool server afar" not in offline
+    assert not [each for each in examined() if "server" in each.what]
+
+
+def test_a_mistake_in_the_settings_of_a_tool_server_is_to_be_fixed():
+    settings = SETTINGS.changed({"tools.servers": {"files": {"comand": ["x"]}}})
+    (found,) = doctor._tool_servers(settings, False)
+    assert (found.status, "tools.servers.files" in found.fix) == ("fix", True)
 
 
 def test_people_read_words_and_the_exit_code_says_whether_all_is_well():

@@ -50,6 +50,14 @@ class McpServers:
         """Why a server cannot be used, by its name."""
         return {each.name: each.problem for each in self._servers if each.problem}
 
+    async def settled(self) -> dict[str, int]:
+        """How many tools each server has that could be started; the others are in `problems`.
+
+        Starts them all, and waits until each is up or cannot be: half a minute at most.
+        """
+        await asyncio.gather(*(each.settled() for each in self._servers))
+        return {each.name: len(each.tools()) for each in self._servers if not each.problem}
+
     async def tools(self, taken: Collection[str] = ()) -> list[Tool]:
         """The tools of the servers that are up; the others are started, and waited for a little.
 
@@ -93,6 +101,10 @@ class _Server:
         if not (session.up.done() or self._known):
             wait = max(0.0, session.began + PATIENCE - now)
             await asyncio.wait([session.up], timeout=wait)
+
+    async def settled(self) -> None:
+        """Begin a session if there is none, and wait until it is up or cannot be."""
+        await asyncio.wait([self._begun().up])
 
     def _begun(self) -> McpSession:
         if self._session is None or self._session.is_over:

@@ -25,6 +25,7 @@ from voice_kit.converse.steps import StageFailedError
 from voice_kit.engines import STAGES, Choice, Stage, choose, make
 from voice_kit.errors import EngineFailedError, VoiceKitError
 from voice_kit.settings import Settings
+from voice_kit.think.mcp_tools import McpServers
 from voice_kit.types import RATE, Audio
 from voice_kit.workshop.trial import tried
 
@@ -60,6 +61,7 @@ def examine(settings: Settings, *, offline: bool = False) -> Iterator[Finding]:
     yield _speaker(recorded)
     for stage in STAGES:
         yield from _stage(stage, settings)
+    yield from _tool_servers(settings, offline)
     if not offline:
         yield _hub()
 
@@ -199,6 +201,30 @@ def _stage(stage: Stage, settings: Settings) -> Iterator[Finding]:
         yield Finding(stage, "ok", found)
         if choice.better:
             yield Finding(stage, "note", "there are better ones", choice.better)
+
+
+def _tool_servers(settings: Settings, offline: bool) -> Iterator[Finding]:
+    given = settings.tools.servers
+    wanted = {name: how for name, how in given.items() if not (offline and "url" in how)}
+
+    async def started() -> tuple[dict[str, int], dict[str, str]]:
+        async with McpServers(wanted) as servers:
+            return await servers.settled(), servers.problems
+
+    if not wanted:
+        return
+    try:
+        here, problems = within(ENGINE, lambda: asyncio.run(started()))
+    except VoiceKitError as error:
+        yield Finding("tool servers", "fix", "they cannot be used", str(error))
+    except TimeoutError:
+        fix = f"Start each by hand, and see tools.servers: {', '.join(wanted)}."
+        yield Finding("tool servers", "fix", f"they did not start and end in {ENGINE:g} s", fix)
+    else:
+        for name, count in here.items():
+            yield Finding(f"tool server {name}", "ok", f"it runs; tools: {count}")
+        for name, problem in problems.items():
+            yield Finding(f"tool server {name}", "fix", "not available", problem)
 
 
 def _reason(error: Exception, silent: str) -> str:
