@@ -40,6 +40,18 @@ def turn_ends(speech, hangover):
                 spoken = False
     return ends
 """,
+    "answer": """
+def answer(question, transcribe, reply, cut, speak):
+    text = transcribe(question)
+    if not text:
+        return
+    for sentence in cut(reply(text)):
+        yield speak(sentence)
+""",
+    "spans": """
+def spans(marks):
+    return [(name, end - start) for (_, start), (name, end) in zip(marks, marks[1:])]
+""",
 }
 
 WRONG = {
@@ -105,5 +117,23 @@ WRONG = {
             "two ends",
         ),
         ("lambda speech, hangover: []", "no end at all"),
+    ],
+    "answer": [
+        ("lambda q, hear, reply, cut, speak: map(speak, cut(reply(hear(q))))", "no words, and yet"),
+        (
+            "lambda q, hear, reply, cut, speak: [speak(s) for s in cut(reply(hear(q)))]",
+            "had to finish",
+        ),
+        ("lambda q, hear, reply, cut, speak: map(speak, reply(hear(q)))", "full stop"),
+        ("lambda q, hear, reply, cut, speak: speak(''.join(reply(hear(q))))", "one sound"),
+        ("lambda q, hear, reply, cut, speak: print(hear(q))", "nothing back"),
+        ("lambda q, hear, reply, cut, speak: map(speak, cut(reply(q)))", "never transcribed"),
+    ],
+    "spans": [
+        ("lambda m: [(n, t - m[0][1]) for n, t in m[1:]]", "by itself"),
+        ("lambda m: [(a[0], b[1] - a[1]) for a, b in zip(m, m[1:])]", "at its end"),
+        ("lambda m: [(b[0], a[1] - b[1]) for a, b in zip(m, m[1:])]", "other way round"),
+        ("lambda m: [(b[0], 1000 * (b[1] - a[1])) for a, b in zip(m, m[1:])]", "milliseconds"),
+        ("lambda m: m", "marks themselves"),
     ],
 }
