@@ -28,7 +28,7 @@ class Remote:
             for token in messages[-1].content.split():
                 await asyncio.sleep(0)
                 if token == "fail":
-                    raise EngineFailedError("remote", "the server went away")
+                    raise EngineFailedError("remote", "the server went away", fix="again")
                 yield token
         finally:
             self.closed = True
