@@ -40,6 +40,7 @@ lab: $(WORKSHOP) ## check this machine, then open the notebooks
 
 test: $(TEST) ## set up what the tests need, and run every one
 	@bash .ci/debian
+	@bash .ci/browser $(PY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check voice_kit tests notebooks
 	$(BIN)/mypy

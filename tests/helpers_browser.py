@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -171,6 +172,15 @@ def served(folder, page):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def until(page, what, *, seconds=10, why=""):
+    """Wait for something that is true here, not in the page; gives it back."""
+    ends = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < ends, f"after {seconds} s: {why() if callable(why) else why}"
+        page.wait_for_timeout(20)  # lets Playwright read what the browser says meanwhile
+    return found
 
 
 # Pictures

@@ -1,7 +1,16 @@
 """What the browser tests stand on: a page of ours complains aloud, and a blank picture is seen."""
 
 import pytest
-from helpers_browser import browser, fake_microphone, opened, overlaps, page_for, picture, served
+from helpers_browser import (
+    browser,
+    fake_microphone,
+    opened,
+    overlaps,
+    page_for,
+    picture,
+    served,
+    until,
+)
 
 from voice_kit.audio import files
 
@@ -45,20 +54,19 @@ def test_what_a_page_complains_of_fails_the_test(chromium, tmp_path, wrong, comp
         opened(chromium, address) as page,
     ):
         page.evaluate(f"() => {{ {wrong} }}")
-        page.wait_for_function("performance.now() > 0")
-        page.evaluate("() => new Promise((done) => setTimeout(done, 50))")
+        until(page, lambda: page.complaints.all)
 
 
 def test_a_blank_picture_and_what_lies_on_each_other_are_seen(chromium, tmp_path):
-    with served(tmp_path, "<link rel='icon' href='data:,'>") as address:
-        with opened(chromium, address) as page:
-            with pytest.raises(AssertionError, match="blank"):
-                picture(page, "blank")
-            page.set_content(BOX.format(0) + BOX.format(60))
-            picture(page, "two_boxes", least=0.0001)
-            assert not overlaps(page, ".box")
-            page.set_content(BOX.format(0) + BOX.format(40))
-            assert len(overlaps(page, ".box")) == 1
+    empty = served(tmp_path, "<link rel='icon' href='data:,'>")
+    with empty as address, opened(chromium, address) as page:
+        with pytest.raises(AssertionError, match="blank"):
+            picture(page, "blank")
+        page.set_content(BOX.format(0) + BOX.format(60))
+        picture(page, "two_boxes", least=0.0001)
+        assert not overlaps(page, ".box")
+        page.set_content(BOX.format(0) + BOX.format(40))
+        assert len(overlaps(page, ".box")) == 1
 
 
 def test_the_fake_microphone_says_where_each_sound_lies(tmp_path):
