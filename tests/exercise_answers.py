@@ -52,6 +52,20 @@ def answer(question, transcribe, reply, cut, speak):
 def spans(marks):
     return [(name, end - start) for (_, start), (name, end) in zip(marks, marks[1:])]
 """,
+    "playback_starts": """
+def playback_starts(ready, lengths):
+    starts, end = [], 0.0
+    for at, length in zip(ready, lengths):
+        starts.append(max(at, end))
+        end = starts[-1] + length
+    return starts
+""",
+    "same_words": """
+def same_words(early, final):
+    import re
+    words = lambda text: re.findall(r"[\\w']+", text.lower())
+    return words(early) == words(final)
+""",
 }
 
 WRONG = {
@@ -135,5 +149,27 @@ WRONG = {
         ("lambda m: [(b[0], a[1] - b[1]) for a, b in zip(m, m[1:])]", "other way round"),
         ("lambda m: [(b[0], 1000 * (b[1] - a[1])) for a, b in zip(m, m[1:])]", "milliseconds"),
         ("lambda m: m", "marks themselves"),
+    ],
+    "playback_starts": [
+        ("lambda ready, lengths: list(ready)", "both speak at once"),
+        ("lambda ready, lengths: [ready[0] + sum(lengths[:n]) for n in range(3)]", "its sound is"),
+        ("lambda ready, lengths: [0.0, 2.0, 3.0]", "before its sound is made"),
+        (
+            "lambda ready, lengths: [at + sum(lengths[:n]) for n, at in enumerate(ready)]",
+            "the later of two",
+        ),
+        ("lambda ready, lengths: [3.0, 4.0, 7.0]", "when they begin"),
+    ],
+    "same_words": [
+        ("lambda early, final: early == final", "capitals and marks"),
+        ("lambda early, final: final.lower().startswith(early.lower())", "another question"),
+        (
+            "lambda a, b: len({frozenset(re.findall(r'[\\w']+', x.lower())) for x in (a, b)}) == 1",
+            "order of the words",
+        ),
+        (
+            "lambda a, b: re.sub(r'\\W', '', a.lower()) == re.sub(r'\\W', '', b.lower())",
+            "not letters",
+        ),
     ],
 }

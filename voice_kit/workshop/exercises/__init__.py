@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from voice_kit.workshop.exercises import conversing, hearing, sound
+from voice_kit.workshop.exercises import conversing, hearing, hurrying, sound
 from voice_kit.workshop.exercises.exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for chapter in (sound, hearing, conversing)
+    for chapter in (sound, hearing, conversing, hurrying)
     for exercise in chapter.EXERCISES
 }
