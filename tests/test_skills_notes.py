@@ -53,6 +53,16 @@ def test_lists_are_notebooks_of_their_own(home):
     assert home.say("read my notes") == "There are no notes."
 
 
+def test_a_list_without_a_name_is_one_of_its_own(home):
+    assert home.say("what's on my list") == "Your list is empty."
+    assert home.say("add Oat Milk to my list") == "It is on your list."
+    assert home.say("read me the list") == "Oat Milk."
+    assert home.say("what's on my shopping list") == "Your shopping list is empty."
+    asked = home.asked("remove the last item from my list")
+    assert asked == "Shall I delete the last on your list: “Oat Milk”?"
+    assert home.say("remove the last item from my list") == "Deleted."
+
+
 def test_the_last_note_is_deleted_after_a_question_that_names_it(home):
     home.say("take a note one")
     home.say("take a note two")

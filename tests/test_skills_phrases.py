@@ -5,7 +5,7 @@ import time
 
 import pytest
 from helpers_skills import MACHINE, AtHome
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voice_kit.think.skills.phrases import heard, one_of
@@ -104,6 +104,12 @@ add_note text=the Wi-Fi password is Tulip
 add_note text=milk notebook=shopping
   add milk to my shopping list | put milk on the shopping list
   please add milk to the shopping list
+add_note text=milk notebook=list
+  add milk to my list | put milk on the list please
+read_notes notebook=list
+  what's on my list | read me my list | show the list
+delete_last_note notebook=list
+  delete the last note from my list | remove the last item from the list
 read_notes
   read my notes | Read my notes. | read me my notes please | what notes do i have
   what do my notes say | read back my notes | do i have any notes
@@ -251,6 +257,7 @@ def test_every_skill_was_tried(home):
     assert {tool for tool, _, _ in CASES} == {each.name for each in home.skills.tools}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_can_be_heard(home, words):
     sentence = heard(words)
@@ -258,6 +265,7 @@ def test_any_text_can_be_heard(home, words):
     home.skills.find(words)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted({w for _, _, s in CASES for w in s.split()})), max_size=12))
 def test_whatever_is_understood_can_be_called(home, words):
     call = home.skills.find(" ".join(words))
@@ -265,6 +273,7 @@ def test_whatever_is_understood_can_be_called(home, words):
         home.tools.prepared(call)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(CASES), st.sampled_from(["zebra", "not", "don't", "about", "why"]), st.data()
 )

@@ -12,7 +12,9 @@ from voice_kit.think.skills.phrases import Kind
 from voice_kit.think.skills.skill import Phrased, skill
 from voice_kit.think.tools import Result, ToolError
 
-LIST = {"list": Kind(r"(?!(?:the|my|our|a|this|that) )[a-z]+(?: [a-z]+)??", str)}
+LIST = {"list": Kind(r"(?!(?:the|my|our|a|this|that|me) )[a-z]+(?: [a-z]+)??", str)}
+UNNAMED = "list"
+"""The notebook of a list that was given no name."""
 READ = (
     "(read | read me | read out | read back | show | show me | list | what are | what is in"
     " | play | open)"
@@ -31,6 +33,10 @@ def note_skills(pages: Notebook) -> list[Phrased]:
         "(note | write | jot) down [that | to] {text}",
         "(add | put | write | save) {text} (to | in | into | on) [my | the] notes",
         "(add | put | write) {text} (to | on | onto | in) [my | the | our] {notebook:list} list",
+        (
+            "(add | put | write) {text} (to | on | onto) (my | the | our) list",
+            {"notebook": UNNAMED},
+        ),
         "(add | write) to [my | the] notes [that] {text}",
         "new note {text}",
         kinds=LIST,
@@ -39,7 +45,7 @@ def note_skills(pages: Notebook) -> list[Phrased]:
     def add_note(text: str, notebook: str = NOTES) -> str:
         """Write a note down, or put a thing on a list: notebook="shopping" is the shopping list."""
         pages.add(text, notebook)
-        return "Noted." if notebook == NOTES else f"It is on your {notebook} list."
+        return "Noted." if notebook == NOTES else f"It is on {_list(notebook)}."
 
     @skill(
         f"{READ} [me] [all] [of] [my | the | your] notes [to me | back | aloud | out | again]",
@@ -52,6 +58,11 @@ def note_skills(pages: Notebook) -> list[Phrased]:
         ),
         f"{READ} [me] [my | the] last {{last:number}} notes [to me | back | aloud | again]",
         f"{READ} [me] [what is on] [my | the | our] {{notebook:list}} list [to me | back | aloud]",
+        (
+            f"{READ} [me] [what is on] (my | the | our) list [to me | back | aloud]",
+            {"notebook": UNNAMED},
+        ),
+        ("what is [there] on (my | the | our) list", {"notebook": UNNAMED}),
         "what is [there] on [my | the | our] {notebook:list} list",
         "what do i have on [my | the | our] {notebook:list} list",
         kinds=LIST,
@@ -60,8 +71,9 @@ def note_skills(pages: Notebook) -> list[Phrased]:
         """Read back the last notes, or what is on a list: notebook="shopping"."""
         notes = pages.notes(notebook)
         if not notes:
-            empty = "There are no notes" if notebook == NOTES else f"Your {notebook} list is empty"
-            return Result(f"{empty}.", [])
+            if notebook == NOTES:
+                return Result("There are no notes.", [])
+            return Result(f"{_list(notebook).capitalize()} is empty.", [])
         shown = notes[-last:]
         if notebook != NOTES:
             rest = f" and {len(notes) - last} more" if len(notes) > last else ""
@@ -81,7 +93,7 @@ def note_skills(pages: Notebook) -> list[Phrased]:
         if not notes:
             return ""
         asked_about[notebook] = notes[-1]
-        what = "your last note" if notebook == NOTES else f"the last on your {notebook} list"
+        what = "your last note" if notebook == NOTES else f"the last on {_list(notebook)}"
         return f"Shall I delete {what}: “{notes[-1]}”?"
 
     @skill(
@@ -89,6 +101,11 @@ def note_skills(pages: Notebook) -> list[Phrased]:
         "(delete | remove | erase | scratch | forget) (the | my | that) note",
         "(delete | remove | erase | cross off) [the] last [one | thing | item | entry]"
         " (on | from | of | off) [my | the | our] {notebook:list} list",
+        (
+            "(delete | remove | erase | cross off) [the] last [one | thing | item | entry | note]"
+            " (on | from | of | off) (my | the | our) list",
+            {"notebook": UNNAMED},
+        ),
         "(delete | remove | erase) [the] last [one | thing | item | entry] (from | of | in)"
         " [my | the] notes",
         kinds=LIST,
@@ -103,3 +120,7 @@ def note_skills(pages: Notebook) -> list[Phrased]:
         return "Deleted."
 
     return [add_note, read_notes, delete_last_note]
+
+
+def _list(notebook: str) -> str:
+    return "your list" if notebook == UNNAMED else f"your {notebook} list"
