@@ -8,7 +8,7 @@ from scenes import Scene
 
 from voice_kit.converse.line import Line
 from voice_kit.settings import Settings
-from voice_kit.think.brain import NO, YES, Acting
+from voice_kit.think.brain import NO, NO_HANDS, YES, Acting
 from voice_kit.think.memory import make_history
 from voice_kit.think.tools import Result, Tools, tool
 from voice_kit.think.whole import make_brain
@@ -246,6 +246,18 @@ def test_the_assistants_brain_knows_whether_its_model_reads_calls(tmp_path):
             Settings(), lambda model=model: model, history, router=Signposts({}), folder=tmp_path
         )
         assert brain._reads_calls() is able
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_a_model_without_tools_is_told_not_to_pretend_that_it_did_what_no_skill_understood(able):
+    script, model = Script(), ScriptedModel({})
+    signs = Signposts({"open the door": ("skill", 0.9), "paint it": ("skill", 0.3)})
+    brain = Acting(signs, reads_calls=lambda: able)
+    words = ("open the door", 1.0), 4.0, ("paint it", 1.0), 4.0, ("hello", 1.0), 4.0
+    Scene(script, *words, engines=acting(script, brain, model))
+    told = [prompt[0].content.endswith(NO_HANDS) for prompt in model.prompts]
+    assert told == [not able, False, False]
+    assert {prompt[0].role for prompt in model.prompts} == {"system"}
 
 
 def test_a_small_model_is_told_only_of_the_tools_that_the_settings_name():

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Protocol
 
 from voice_kit.errors import VoiceKitError
@@ -17,6 +18,10 @@ from voice_kit.types import Message, Route, Routed, ToolCall
 
 ROUNDS = 4
 """How often a model may ask for tools before it has to answer."""
+NO_HANDS = (
+    "If the user wants something done: you cannot do it here. Say so, and never that it is done."
+)
+"""For a model without tools, about what no skill understood."""
 TALK = Route("chat", 0.0, "nobody to ask which way")
 
 YES = re.compile(
@@ -109,12 +114,13 @@ class Acting:
         return route
 
     def _way(self, thought: Thought, route: Route) -> AsyncGenerator[str, None]:
-        if route.confidence >= thought.settings.tools.sure:
-            call = self._skills.find(thought.words) if route.kind == "skill" else None
-            if call is not None:
-                return self._act(thought, call)
-            if route.kind == "search" and self._search is not None:
-                return self._search(thought)
+        if route.confidence < thought.settings.tools.sure:
+            return self._talk(thought)
+        if route.kind == "skill":
+            call = self._skills.find(thought.words)
+            return self._talk(thought, NO_HANDS) if call is None else self._act(thought, call)
+        if route.kind == "search" and self._search is not None:
+            return self._search(thought)
         return self._talk(thought)
 
     async def _act(
@@ -128,8 +134,11 @@ class Acting:
         thought.by = f"skill:{call.tool}"
         yield "All right, I will not."
 
-    async def _talk(self, thought: Thought) -> AsyncGenerator[str, None]:
+    async def _talk(self, thought: Thought, helpless: str = "") -> AsyncGenerator[str, None]:
         messages: list[Message] = thought.prompt()
+        if helpless and not self._reads_calls():
+            persona = messages[0]
+            messages[0] = replace(persona, content=f"{persona.content}\n\n{helpless}")
         await self._tools.ready()
         misled = False
         for round_ in range(ROUNDS + 1):
