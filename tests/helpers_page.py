@@ -7,6 +7,8 @@ import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from helpers_browser import ARGUMENTS, AUTOPLAY, PROGRAMS
+
 SHOW = Path(__file__).parents[1] / "voice_kit" / "show"
 SITE = "http://localhost:9999"  # nobody is there: the test answers; a secure page, as localhost is
 
@@ -65,15 +67,10 @@ async def browser(wav=None, *, allowed=True, autoplay=True):
     """Chromium, with a WAV file for a microphone; without one, with a beep."""
     from playwright.async_api import async_playwright
 
-    arguments = [
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *(["--autoplay-policy=no-user-gesture-required"] if autoplay else []),
-        *(["--use-fake-ui-for-media-stream"] if allowed else []),
-        "--use-fake-device-for-media-stream",
-        *([f"--use-file-for-fake-audio-capture={wav}%noloop"] if wav else []),
-    ]
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    arguments = [each for each in ARGUMENTS if allowed or "fake-ui" not in each]
+    arguments += [AUTOPLAY] if autoplay else []
+    arguments += [f"--use-file-for-fake-audio-capture={wav}%noloop"] if wav else []
+    program = next(filter(None, map(shutil.which, PROGRAMS)))
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=program, args=arguments)
         try:
@@ -92,14 +89,13 @@ class Page:
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, widget, chromium, module, *, site=SITE, dark=False, permissions=("microphone",)
-    ):
+    async def open(cls, widget, chromium, module, *, site=SITE, dark=False, before="", **more):
         context = await chromium.new_context(
-            permissions=permissions if site == SITE else None,
+            permissions=more.get("permissions", ["microphone"] if site == SITE else []),
             color_scheme="dark" if dark else "light",
             viewport={"width": 720, "height": 160},
         )
+        await context.add_init_script(before or "0")
         self = cls(widget, await context.new_page(), module)
         await self._begin(site)
         writing = asyncio.create_task(self._write())
