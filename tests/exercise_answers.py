@@ -40,6 +40,26 @@ def turn_ends(speech, hangover):
                 spoken = False
     return ends
 """,
+    "word_error_rate": """
+def word_error_rate(said, heard):
+    said, heard = said.split(), heard.split()
+    row = list(range(len(heard) + 1))
+    for number, word in enumerate(said, 1):
+        last, row = row, [number]
+        for place, guess in enumerate(heard):
+            row.append(min(last[place] + (word != guess), last[place + 1] + 1, row[place] + 1))
+    return row[-1] / len(said)
+""",
+    "real_time_factor": """
+def real_time_factor(transcribe, audio):
+    began = time.perf_counter()
+    transcribe(audio)
+    return (time.perf_counter() - began) / audio.seconds
+""",
+    "is_invention": """
+def is_invention(text, chances):
+    return len(text) > 40 * sum(chance > 0.5 for chance in chances) * FRAME / RATE
+""",
     "answer": """
 def answer(question, transcribe, reply, cut, speak):
     text = transcribe(question)
@@ -65,6 +85,15 @@ def same_words(early, final):
     import re
     words = lambda text: re.findall(r"[\\w']+", text.lower())
     return words(early) == words(final)
+""",
+    "heard_words": """
+def heard_words(words, seconds):
+    return " ".join(word.text for word in words if (word.start + word.end) / 2 < seconds)
+""",
+    "takes_the_turn": """
+def takes_the_turn(text, seconds):
+    words = text.lower().replace(",", " ").replace(".", " ").split()
+    return seconds >= 0.5 or any(word not in {"mhm", "yes", "okay", "right"} for word in words)
 """,
 }
 
@@ -132,6 +161,84 @@ WRONG = {
         ),
         ("lambda speech, hangover: []", "no end at all"),
     ],
+    "word_error_rate": [
+        ("lambda said, heard: float(said != heard)", "divide by the number"),
+        ("lambda said, heard: 1 - 0 * len(said)", "how much is right"),
+        (
+            "lambda said, heard: sum(a != b for a, b in zip(said, heard + ' ')) / len(said)",
+            "shifts the others",
+        ),
+        (
+            "lambda said, heard: sum(a != b for a, b in zip(said.split(), heard.split())) "
+            "/ len(said.split())",
+            "shifts the others",
+        ),
+        (
+            "lambda said, heard: len(set(said.split()) - set(heard.split())) / len(said.split())",
+            "nobody said cost nothing",
+        ),
+        (
+            "lambda said, heard: max(len(set(said.split()) - set(heard.split())), "
+            "len(set(heard.split()) - set(said.split()))) / len(said.split())",
+            "knows no order",
+        ),
+        (
+            "lambda said, heard: max(len(set(said.split()) - set(heard.split())), "
+            "len(set(heard.split()) - set(said.split()))) "
+            "/ max(len(heard.split()), len(said.split()))",
+            "words heard",
+        ),
+        ("lambda said, heard: print(said)", "`return`"),
+    ],
+    "real_time_factor": [
+        ("lambda transcribe, audio: transcribe(audio)", "gives back the text"),
+        ("lambda transcribe, audio: time.perf_counter() - time.perf_counter()", "never calls"),
+        (
+            "lambda transcribe, audio: abs(-time.perf_counter() + (transcribe(audio) and "
+            "time.perf_counter()))",
+            "per second of sound",
+        ),
+        (
+            "lambda transcribe, audio: audio.seconds / abs(-time.perf_counter() + "
+            "(transcribe(audio) and time.perf_counter()))",
+            "upside down",
+        ),
+        (
+            "lambda transcribe, audio: 1000 * abs(-time.perf_counter() + (transcribe(audio) and "
+            "time.perf_counter())) / audio.seconds",
+            "milliseconds",
+        ),
+        (
+            "lambda transcribe, audio: abs(transcribe(audio) and time.perf_counter() - "
+            "time.perf_counter()) / audio.seconds",
+            "stops before the work",
+        ),
+        (
+            "lambda transcribe, audio: sum([transcribe(audio) and 1 for _ in range(3)])",
+            "3 times",
+        ),
+    ],
+    "is_invention": [
+        (
+            "lambda text, chances: text.lower().startswith('thank you')",
+            "somebody took 1.2 s",
+        ),
+        ("lambda text, chances: max(chances) < 0.5", "a click"),
+        ("lambda text, chances: np.mean(chances) < 0.5", "somebody took 1.2 s"),
+        ("lambda text, chances: len(text) <= 40 * sum(c > 0.5 for c in chances)", "nobody spoke"),
+        (
+            "lambda text, chances: len(text) > 40 * sum(c > 0.5 for c in chances)",
+            "FRAME / RATE",
+        ),
+        (
+            "lambda text, chances: len(text) > 40 * sum(c > 0.05 for c in chances) * FRAME / RATE",
+            "above 0.5",
+        ),
+        (
+            "lambda text, chances: len(text) + 1 > 40 * sum(c > 0.5 for c in chances) * FRAME/RATE",
+            "never wrong",
+        ),
+    ],
     "answer": [
         ("lambda q, hear, reply, cut, speak: map(speak, cut(reply(hear(q))))", "no words, and yet"),
         (
@@ -171,5 +278,27 @@ WRONG = {
             "lambda a, b: re.sub(r'\\W', '', a.lower()) == re.sub(r'\\W', '', b.lower())",
             "not letters",
         ),
+    ],
+    "heard_words": [
+        ("lambda words, t: ' '.join(w.text for w in words if w.end <= t)", "more than half"),
+        ("lambda words, t: ' '.join(w.text for w in words if w.start < t)", "and it counts"),
+        ("lambda words, t: ' '.join(w.text for w in words if w.start <= t)", "first sample"),
+        ("lambda words, t: [w.text for w in words if w.end < t]", "joined by spaces"),
+        ("lambda words, t: ''.join(w.text for w in words if w.end < t)", "joined by spaces"),
+    ],
+    "takes_the_turn": [
+        ("lambda text, seconds: True", "without words stops"),
+        ("lambda text, seconds: bool(text) or seconds >= 0.5", "go on, I am listening"),
+        ("lambda text, seconds: seconds >= 0.5", "because it is short"),
+        (
+            "lambda t, s: s >= 0.5 or bool(t) and t not in ('mhm', 'yes', 'okay', 'right')",
+            "capital",
+        ),
+        (
+            "lambda text, s: s >= 0.5 or bool(text) and "
+            "text.lower().strip('.').split()[0].strip(',') not in ('mhm', 'yes', 'okay', 'right')",
+            "goes on",
+        ),
+        ("lambda text, s: text in ('stop', 'no wait', 'right but what about latency')", "0.6 s"),
     ],
 }

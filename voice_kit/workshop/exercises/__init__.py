@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from voice_kit.workshop.exercises import conversing, hearing, hurrying, sound
+from voice_kit.workshop.exercises import (
+    conversing,
+    hearing,
+    hurrying,
+    interrupting,
+    sound,
+    transcribing,
+)
 from voice_kit.workshop.exercises.exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for chapter in (sound, hearing, conversing, hurrying)
+    for chapter in (sound, hearing, transcribing, conversing, hurrying, interrupting)
     for exercise in chapter.EXERCISES
 }
