@@ -370,4 +370,4 @@ draw(
 # A detector by loudness, hysteresis, and the end of a turn, with a measured price on each
 # millisecond of waiting. You can say why loudness is not speech, and what the hangover costs.
 #
-# Next: from sound to text. Until that notebook is here, `voice-kit transcribe` shows it.
+# Next: [From sound to text](03_from_sound_to_text.ipynb)

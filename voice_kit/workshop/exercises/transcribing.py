@@ -148,7 +148,7 @@ def _is_invention(is_invention: Function) -> None:
     sure(
         bool(is_invention("Thank you for watching.", of(0.1))),
         "a tenth of a second of speech, as a click may give, makes it believe a whole sentence. "
-        "Compare the characters with the seconds: 40 for each at most",
+        "At 40 characters a second that is time for 4. A frame lasts FRAME / RATE seconds",
     )
     sure(
         bool(is_invention("Thank you for watching.", of(1.2, chance=0.3))),
@@ -161,8 +161,7 @@ def _is_invention(is_invention: Function) -> None:
     )
     sure(
         bool(is_invention("Please subscribe to my channel and like it.", of(0.6))),
-        "43 characters in 0.6 s are believed. At 40 a second that is time for 24: are your seconds "
-        "right? A frame lasts FRAME / RATE",
+        "43 characters in 0.6 s are believed. At 40 a second that is time for 24",
     )
     sure(
         not is_invention("", of(0)),
@@ -177,8 +176,8 @@ EXERCISES = (
         where="How wrong is it?",
         try_out=_word_error_rate,
         hints=(
-            "One mistake fewer at the front is a smaller riddle of the same kind. How many mistakes "
-            "are there up to the third word said and the second heard?",
+            "Begin smaller: how many mistakes are there up to the third word said and the second "
+            "heard, if you know that for one word less on either side?",
             "Fill a table: best(i, j) is the least of best(i-1, j-1) + (words differ), "
             "best(i-1, j) + 1 and best(i, j-1) + 1. best(i, 0) is i, best(0, j) is j.",
             "Keep one row of it: for each word said, row = [number] and then append "
