@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -79,24 +81,42 @@ def test_headings_skip_no_level(name):
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+@pytest.fixture(scope="module")
+def executed(request, tmp_path_factory):
+    """What each chosen notebook becomes when it is run: two at once, for they mostly wait."""
+
+    def execute(name, folder):
+        out = tmp_path_factory.mktemp("ran") / name
+        env = {"PYTHONPATH": str(ROOT), "VOICE_KIT_HOME": str(out.parent / "home")}
+        if folder == "solutions":
+            env["VOICE_KIT_STRICT"] = "1"
+        command = [sys.executable, "-m", "papermill", NOTEBOOKS / folder / name, out]
+        options = ["--kernel", "python3", "--cwd", out.parent, "--execution-timeout", "60"]
+        done = subprocess.run(
+            [*command, *options, "--no-progress-bar"],
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done, out
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            (item.callspec.params["name"], item.callspec.params["folder"])
+            for item in request.session.items
+            if item.function is test_a_notebook_runs_from_top_to_bottom
+        ]
+        yield {run: pool.submit(execute, *run) for run in runs}
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("folder", ["solutions", "."])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
-    import papermill
-
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("VOICE_KIT_HOME", str(tmp_path / "home"))
-    if folder == "solutions":
-        monkeypatch.setenv("VOICE_KIT_STRICT", "1")
-    papermill.execute_notebook(
-        str(NOTEBOOKS / folder / name),
-        str(tmp_path / name),
-        kernel_name="python3",
-        cwd=str(tmp_path),
-        execution_timeout=60,
-        progress_bar=False,
-    )
-    ran = [cell for cell in read(tmp_path / name)["cells"] if cell["cell_type"] == "code"]
+def test_a_notebook_runs_from_top_to_bottom(name, folder, executed):
+    done, out = executed[name, folder].result()
+    assert done.returncode == 0, done.stderr[-3000:]
+    ran = [cell for cell in read(out)["cells"] if cell["cell_type"] == "code"]
     assert ran
     assert all(cell["execution_count"] for cell in ran if text(cell).strip())
     state = "passed" if folder == "solutions" else "not yet"

@@ -199,9 +199,7 @@ for mode in ("evidence", "any", "never"):
     stopped = sum(isinstance(event, Interrupted) for event in found)
     answered = len(times.turns)
     print(f"{mode:<9} stops {stopped} times, {answered} turns")
-print(
-    "One of the three sounds was meant as an interruption; the cough was taken for no speech at all."
-)
+print("One of the three was meant as an interruption; the cough was not even taken for speech.")
 
 # %% [markdown]
 # ## It hears itself
