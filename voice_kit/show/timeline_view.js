@@ -12,27 +12,36 @@ const STYLE = `
 .vk-timeline * { box-sizing: border-box; }
 .vk-timeline p { margin: 4px 0; overflow-wrap: anywhere; }
 .vk-timeline .sum { font-weight: 600; }
-.vk-timeline .chart { max-height: 430px; overflow-y: auto; margin: 6px 0; padding: 3px; }
+.vk-timeline .chart { max-height: 430px; overflow-y: auto; margin: 6px 0; padding: 3px; scroll-padding: 26px; }
 .vk-timeline .turn { margin: 0 0 12px; }
 .vk-timeline .title { font-weight: 600; }
-.vk-timeline .row, .vk-timeline .axis { display: grid; grid-template-columns: minmax(6em, 13em) 1fr 5em; gap: 8px; align-items: center; }
-.vk-timeline .ms { text-align: right; font-variant-numeric: tabular-nums; }
-.vk-timeline .track { position: relative; height: 24px; overflow: hidden; }
+.vk-timeline { container-type: inline-size; }
+.vk-timeline .row, .vk-timeline .axis { display: grid; grid-template: "name track ms" / minmax(6em, 13em) 1fr 5em; column-gap: 8px; align-items: center; }
+.vk-timeline .name { grid-area: name; }
+.vk-timeline .axis { position: sticky; bottom: -3px; background: var(--paper); }
+@container (max-width: 520px) {
+  .vk-timeline .row { grid-template: "name ms" "track track" / 1fr auto; }
+  .vk-timeline .axis { grid-template: "track" / 1fr; }
+  .vk-timeline .axis .name { display: none; } }
+.vk-timeline .ms { grid-area: ms; text-align: right; font-variant-numeric: tabular-nums; }
+.vk-timeline .track { grid-area: track; position: relative; height: 24px; overflow: hidden; }
 .vk-timeline .band { position: absolute; inset: 0 auto; background: var(--band); }
 .vk-timeline .at { position: absolute; inset: 0 auto; border-left: 2px solid var(--ink); }
 .vk-timeline .at.first { border-left-style: dashed; }
 .vk-timeline .at.before { border-left: 2px dotted var(--soft); }
-.vk-timeline .bar { position: absolute; inset: 0 auto; min-width: 24px; padding: 0; border: 0; background: none; cursor: pointer; text-align: left; }
-.vk-timeline .bar span { position: absolute; inset: 4px auto; left: 0; min-width: 4px; border: 1px solid var(--ink); border-radius: 2px;
+.vk-timeline .bar { position: absolute; inset: 4px auto; min-width: 4px; padding: 0; cursor: pointer; border: 1px solid var(--ink); border-radius: 2px;
   background: var(--pattern, none), var(--colour); }
-.vk-timeline .bar:hover span { outline: 2px solid var(--ink); }
-.vk-timeline .bar[aria-pressed=true] span { outline: 3px double var(--ink); }
-.vk-timeline :focus-visible { outline: 3px solid var(--link); outline-offset: -2px; }
-.vk-timeline .bar .beyond { position: absolute; inset: 4px auto; right: 0; left: auto; border: 0; background: var(--paper); color: var(--ink); line-height: 16px; }
-.vk-timeline .ticks { position: relative; height: 18px; color: var(--soft); font-size: 12px; }
-.vk-timeline .ticks span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.vk-timeline .bar::before { content: ""; position: absolute; inset: -5px auto; left: 0; width: 100%; min-width: 24px; }
+.vk-timeline .bar.beyond { min-width: 24px; border-right: 0; }
+.vk-timeline .bar.beyond::after { content: "▸"; position: absolute; inset: -1px 0 -1px auto; background: var(--paper); color: var(--ink); line-height: 16px; }
+.vk-timeline .bar:hover { outline: 2px solid var(--ink); }
+.vk-timeline .bar[aria-pressed=true] { outline: 3px double var(--ink); }
+.vk-timeline :focus-visible, .vk-timeline .bar:focus-visible { outline: 3px solid var(--link); outline-offset: 1px; }
+.vk-timeline .ticks { grid-area: track; position: relative; height: 18px; color: var(--soft); font-size: 12px; }
+.vk-timeline .ticks span { position: absolute; white-space: nowrap; }
 .vk-timeline .legend, .vk-timeline .hint { color: var(--soft); font-size: 12px; }
 .vk-timeline .figures { min-height: 4.2em; border-left: 4px solid var(--line); padding-left: 10px; }
+.vk-timeline code { font-family: var(--jp-code-font-family, monospace); color: inherit; background: none; }
 .vk-timeline .tools { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: center; }
 .vk-timeline .tools button { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 6px; padding: 4px 10px; min-height: 28px; cursor: pointer; }
 .vk-timeline .table { overflow-x: auto; }
@@ -49,9 +58,12 @@ const PATTERNS = [null, stripes(45, dark), stripes(0, light), stripes(135, light
   `${stripes(45, light)}, ${stripes(135, light)}`];
 const LEFT = -0.5; // seconds before the last word that are shown
 
+const FOCUSABLE = new Set(["button", "input", "summary"]);
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  // JupyterLab would take keys for its own, were this not on the very element that has the focus.
+  if (FOCUSABLE.has(tag) || attributes.tabindex) element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...children); // a string is never read as markup
   return element;
 }
@@ -99,8 +111,8 @@ export function timeline(element, { onpick = null } = {}) {
   const legend = make("p", { class: "legend" });
   const figures = make("p", { class: "figures", role: "status", "aria-live": "polite" }, "Point at a bar for its figures; click it for the reason.");
   const table = make("div", { class: "table", role: "region", "aria-label": "The turns as a table", tabindex: "0" });
-  const root = make("section", { class: "vk-timeline", "aria-label": "Timeline", "data-lm-suppress-shortcuts": "true" }, make("style", {}, STYLE),
-    sum, make("div", { class: "tools" }, make("label", {}, whole, " whole answers"), png, csv), chart, scale, legend, figures,
+  const root = make("section", { class: "vk-timeline", "aria-label": "Timeline" }, make("style", {}, STYLE),
+    sum, make("div", { class: "tools" }, make("label", {}, whole, " whole answers"), png, csv), chart, legend, figures,
     make("details", {}, make("summary", {}, "As a table"), table));
   element.append(root);
   let turns = [], stages = [], human = 0.2, bars = [], current = "", picked = "";
@@ -110,24 +122,20 @@ export function timeline(element, { onpick = null } = {}) {
     const { label } = stageOf(bar.stage), length = lengthOf(turn, bar.stage);
     const of = Math.abs(length - (bar.end - bar.start)) > 0.0005 ? ` (${figure(length)} in all)` : "";
     const place = `from ${figure(bar.start)} to ${figure(bar.end)} after ${turn.typed ? "it was typed" : "your last word"}`;
-    figures.textContent = reason ? bar.why
-      : `Turn ${turn.turn}, ${label}: ${figure(bar.end - bar.start)}${of}, ${place}.${compared(length, others(turns, turn, (each) => lengthOf(each, bar.stage) || null))}`;
+    const said = reason ? bar.why : `Turn ${turn.turn}, ${label}: ${figure(bar.end - bar.start)}${of}, ${place}.${compared(length, others(turns, turn, (each) => lengthOf(each, bar.stage) || null))}`;
+    figures.replaceChildren(...said.split("`").map((part, at) => (at % 2 ? make("code", {}, part) : part)));
   }
 
   function barOf(turn, bar, at, [left, right]) {
     const key = `${turn.turn} ${bar.stage} ${at}`, percent = (seconds) => (100 * (seconds - left)) / (right - left);
-    const from = Math.min(Math.max(percent(bar.start), 0), 97), to = Math.min(Math.max(percent(bar.end), from), 100);
-    const { label, colour } = stageOf(bar.stage), fill = make("span");
-    const button = make("button", { type: "button", class: "bar", "data-key": key, "data-stage": bar.stage, tabindex: "-1", "aria-pressed": String(picked === key),
-      "aria-label": `Turn ${turn.turn}, ${label}: ${figure(bar.end - bar.start)}` }, fill);
-    button.style.left = `${from}%`;
-    button.style.width = fill.style.width = `${to - from}%`;
-    fill.style.width = "100%";
-    if (to - from < 3) fill.style.width = `${(to - from) * chart.clientWidth * 0.0065}px`;
-    fill.style.setProperty("--colour", colour);
-    const pattern = PATTERNS[stages.findIndex((each) => each.name === bar.stage)];
-    if (pattern) fill.style.setProperty("--pattern", pattern);
-    if (percent(bar.end) > 100) button.append(make("span", { class: "beyond", "aria-hidden": "true" }, "▸"));
+    const from = Math.min(Math.max(percent(bar.start), 0), 100), to = Math.min(Math.max(percent(bar.end), from), 100);
+    const { label, colour } = stageOf(bar.stage), pattern = PATTERNS[stages.findIndex((each) => each.name === bar.stage)];
+    const button = make("button", { type: "button", class: percent(bar.end) > 100 ? "bar beyond" : "bar", "data-key": key, "data-stage": bar.stage, tabindex: "-1",
+      "aria-pressed": String(picked === key), "aria-label": `Turn ${turn.turn}, ${label}: ${figure(bar.end - bar.start)}` });
+    button.style.left = percent(bar.end) > 100 ? `min(${from}%, 100% - 24px)` : `${from}%`;
+    button.style.width = `${to - from}%`;
+    button.style.setProperty("--colour", colour);
+    if (pattern) button.style.setProperty("--pattern", pattern);
     const look = () => { if (picked !== key) tell(turn, bar); };
     button.addEventListener("mouseenter", () => tell(turn, bar));
     button.addEventListener("focus", () => { current = key; rove(); look(); });
@@ -158,7 +166,7 @@ export function timeline(element, { onpick = null } = {}) {
       if (turn.first != null) track.append(line("at first", turn.first, span));
       if (before?.first != null) track.append(line("at before", before.first, span));
       track.append(...mine.map((bar, at) => barOf(turn, bar, at, span)));
-      group.append(make("div", { class: "row" }, make("span", {}, label), track, make("span", { class: "ms" }, figure(lengthOf(turn, name)))));
+      group.append(make("div", { class: "row" }, make("span", { class: "name" }, label), track, make("span", { class: "ms" }, figure(lengthOf(turn, name)))));
     }
     return group;
   }
@@ -171,17 +179,22 @@ export function timeline(element, { onpick = null } = {}) {
 
   function draw() {
     const held = chart.contains(document.activeElement), span = axis(turns, whole.checked), newest = [...turns].reverse();
-    chart.replaceChildren(...newest.map((turn, at) => turnOf(turn, newest[at + 1], span)));
+    chart.replaceChildren(...newest.map((turn, at) => turnOf(turn, newest[at + 1], span)), scale);
     bars = [...chart.querySelectorAll(".bar")];
     const here = rove();
     if (held) here?.focus({ preventScroll: true });
-    const marks = ticks(...span).map((at) => { const mark = make("span", {}, `${at}`); mark.style.left = `${(100 * (at - span[0])) / (span[1] - span[0])}%`; return mark; });
-    scale.replaceChildren(make("span", {}, "seconds"), make("div", { class: "ticks" }, ...marks), make("span"));
-    legend.textContent = `Line at 0: your last word. Shaded: the first ${ms(human)}, within which people usually answer. Dashed: the first sound; dotted: that of the turn before.`;
+    const marks = ticks(...span).map((at) => {
+      const mark = make("span", {}, `${at}`), percent = (100 * (at - span[0])) / (span[1] - span[0]);
+      mark.style.left = `${percent}%`;
+      mark.style.transform = `translateX(${percent < 3 ? 0 : percent > 97 ? -100 : -50}%)`;
+      return mark;
+    });
+    scale.replaceChildren(make("span", { class: "name" }, "seconds"), make("div", { class: "ticks" }, ...marks));
+    legend.textContent = `Line at 0: your last word, or when you sent a line. Shaded: the first ${ms(human)}, within which people usually answer. Dashed: the first sound; dotted: that of the turn before.`;
     const heard = turns.filter((turn) => turn.row.silence_ms != null), last = heard.at(-1);
     sum.textContent = last
       ? `Silence before the last answer: ${last.row.silence_ms} ms.${compared(last.row.silence_ms / 1000, others(heard, last, (each) => each.row.silence_ms / 1000))} People: about ${ms(human)}.`
-      : "No question was answered aloud yet.";
+      : "No spoken question was answered yet.";
     for (const each of [scale, legend, png, csv, whole.parentElement, table.parentElement]) each.hidden = !turns.length;
     table.replaceChildren(tableOf());
   }
@@ -244,7 +257,8 @@ export function picture(turns, stages, human, root) {
     rows.forEach(({ name, label, colour }, row) => {
       write(label, from - 8, top + 20 * row + 14, "right");
       for (const bar of turn.bars.filter((each) => each.stage === name)) { pen.fillStyle = colour; pen.fillRect(x(bar.start), top + 20 * row + 3, Math.max(2, x(bar.end) - x(bar.start)), 14); }
-      write(figure(lengthOf(turn, name)), to + 8, top + 20 * row + 14);
+      if (turn.bars.some((each) => each.stage === name && each.end > right)) write("▸", to, top + 20 * row + 14);
+      write(figure(lengthOf(turn, name)), to + 12, top + 20 * row + 14);
     });
     stroke(0, top, 20 * rows.length, []);
     if (turn.first != null) stroke(turn.first, top, 20 * rows.length, [4, 3]);

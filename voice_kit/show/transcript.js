@@ -14,7 +14,8 @@ const STYLE = `
   --paper: var(--jp-layout-color1, #15191e); --soft: var(--jp-content-font-color2, #b3bcc6);
   --link: var(--jp-content-link-color, #8ec2ff); --bad: var(--jp-error-color1, #ffa198); } }
 .vk-transcript * { box-sizing: border-box; }
-.vk-transcript .log { list-style: none; margin: 0; padding: 10px 14px; height: 320px; overflow-y: auto; flex: 1 1 auto;
+.vk-transcript ol { list-style: none; margin: 0; padding: 0; }
+.vk-transcript .log { padding: 10px 14px; height: 320px; overflow-y: auto; flex: 1 1 auto;
   overflow-wrap: anywhere; }
 .vk-transcript li { margin: 0 0 10px; }
 .vk-transcript p { margin: 2px 0; }
@@ -74,10 +75,14 @@ export function webAddress(url) {
   } catch { return null; }
 }
 
+const FOCUSABLE = new Set(["a", "button", "input", "summary"]);
+
 /** An element with text or children in it; a string is never read as markup. */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  // JupyterLab would take keys for its own, were this not on the very element that has the focus.
+  if (FOCUSABLE.has(tag) || attributes.tabindex) element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...children);
   return element;
 }
@@ -128,13 +133,14 @@ const spoken = (entry) => [
  * `received` is when `now` came, by performance.now().
  */
 export function transcript(element, { online = null } = {}) {
-  const log = make("ol", { class: "log", role: "log", "aria-live": "off", "aria-label": "Conversation", tabindex: "0" });
+  const items = make("ol");
+  const log = make("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Conversation", tabindex: "0" }, items);
   const told = make("p", { class: "only-read", role: "status", "aria-live": "polite" });
   const input = make("input", { type: "text", maxlength: "2000", autocomplete: "off", enterkeyhint: "send" });
   const form = make("form", {}, make("label", {}, "Type a line", input), make("button", { type: "submit" }, "Send"));
   const problem = make("p", { class: "problem", role: "alert" });
   const save = make("button", { type: "button" }, "Save as text");
-  const root = make("section", { class: "vk-transcript", "aria-label": "Transcript", "data-lm-suppress-shortcuts": "true" },
+  const root = make("section", { class: "vk-transcript", "aria-label": "Transcript" },
     make("style", {}, STYLE), log, told, form, problem, make("div", { class: "foot" }, save));
   element.append(root);
   let entries = [], now = { open: [], partial: "", sent: [] }, received = performance.now(), ending = null, timer = 0;
@@ -157,7 +163,7 @@ export function transcript(element, { online = null } = {}) {
         here?.item.replaceWith(item);
         shown.set(key, (here = { made, item }));
       }
-      if (log.children[at] !== here.item) log.insertBefore(here.item, log.children[at] ?? null);
+      if (items.children[at] !== here.item) items.insertBefore(here.item, items.children[at] ?? null);
     });
     if (atEnd) log.scrollTop = log.scrollHeight;
     const plays = now.open.some((entry) => entry.playing);
@@ -176,9 +182,14 @@ export function transcript(element, { online = null } = {}) {
       problem.textContent = "Nobody is there to read this: run the cell again.";
     }
   });
+  input.addEventListener("keydown", (event) => { // JupyterLab stops the line break that would send the form
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   save.addEventListener("click", () => {
-    const items = [...log.children].map((item) => [...item.children].map((each) => each.textContent).join("\n") || item.textContent);
-    const link = make("a", { href: URL.createObjectURL(new Blob([`${items.join("\n\n")}\n`], { type: "text/plain" })), download: "conversation.txt" });
+    const lines = [...items.children].map((item) => [...item.children].map((each) => each.textContent).join("\n") || item.textContent);
+    const link = make("a", { href: URL.createObjectURL(new Blob([`${lines.join("\n\n")}\n`], { type: "text/plain" })), download: "conversation.txt" });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   });
