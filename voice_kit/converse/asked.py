@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ import numpy as np
 from voice_kit.converse.tape import Call, Done, Step
 from voice_kit.converse.timeline import TurnTimes
 from voice_kit.converse.why import Why, why
+from voice_kit.engines import make as make_engine
 from voice_kit.types import (
     FRAME,
     RATE,
     Abandoned,
     FirstToken,
+    FrameHeard,
     GateOpened,
     Message,
     SpeechStarted,
@@ -51,19 +54,21 @@ class RecordedTurn:
         changes: Mapping[str, Any] | None = None,
         *,
         engines: Mapping[str, Any] | None = None,
+        make: Callable[..., Any] = make_engine,
         **more: Any,
     ) -> Recording:
         """The same question with other settings, such as `again(stop=0.3, stt="whisper:small")`.
 
         Gives the sound to hear, and the turns that came of it: more than one where the question
-        was cut. `stop` is the only wait then: no judge is asked.
+        was cut. `stop` is the only wait then: no judge is asked. `engines` and `make` are those
+        of `replay`.
         """
         from voice_kit.converse.replay import replay  # which needs this module
 
         wanted = dict(changes or {}) | {SHORT.get(name, name): it for name, it in more.items()}
         if "stop" in more:
             wanted.setdefault("judge", "silence")
-        return replay(self.question(), wanted, engines=engines)
+        return replay(self.question(), wanted, engines=engines, make=make)
 
     def question(self) -> Recording:
         """A recording of its question alone, with what was said before as history."""
@@ -73,7 +78,7 @@ class RecordedTurn:
             what, text = ("typed", heard) if heard else ("announced", said)
             done = [Done(what, text, 0.0)]
             return replace(whole, samples=whole.samples[:0], arrivals=(), listens=(), done=done)
-        start, end = (round(at * RATE) // FRAME for at in self._span())
+        start, end = (self._frames_before(at) for at in self._span())
         chances = whole.chances()[start:end]
         sound = whole.samples[start * FRAME : (start + len(chances)) * FRAME]
         quiet = round(QUIET * RATE / FRAME)
@@ -87,6 +92,12 @@ class RecordedTurn:
             calls=[*(call for call in whole.calls if call.key != frames.key), frames],
             done=(),
         )
+
+    def _frames_before(self, moment: float) -> int:
+        """How many frames had been heard by then: fewer than time says where the microphone was
+        off for a while."""
+        heard = [event.at for event in self.recording.events if isinstance(event, FrameHeard)]
+        return bisect_right(heard, moment + 1e-6)
 
     def _history(self) -> list[Message]:
         """What was said before its answer began."""

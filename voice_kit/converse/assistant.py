@@ -154,7 +154,7 @@ class Assistant(Conversation):
 
     def _after_each_turn(self, event: Event) -> None:
         """Sum up what no longer fits into the prompt, while nobody waits for an answer."""
-        free = self._summary is None or self._summary.done()
+        free = not self._closed and (self._summary is None or self._summary.done())
         if isinstance(event, TurnFinished) and free and self.engines.llm.name != BOOK:
             self._summary = self.begin(self._sum_up())
 
