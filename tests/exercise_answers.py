@@ -95,6 +95,16 @@ def takes_the_turn(text, seconds):
     words = text.lower().replace(",", " ").replace(".", " ").split()
     return seconds >= 0.5 or any(word not in {"mhm", "yes", "okay", "right"} for word in words)
 """,
+    "choose": """
+def choose(chances, at_least):
+    kind = max(chances, key=chances.get)
+    return kind if chances[kind] >= at_least else "chat"
+""",
+    "confusion": """
+def confusion(pairs):
+    from collections import Counter
+    return Counter(pairs)
+""",
 }
 
 WRONG = {
@@ -304,5 +314,26 @@ WRONG = {
             "goes on",
         ),
         ("lambda text, s: text in ('stop', 'no wait', 'right but what about latency')", "0.6 s"),
+    ],
+    "choose": [
+        ("lambda chances, sure: max(chances, key=chances.get)", "nobody asked for"),
+        ("lambda chances, sure: max(chances.values())", "a chance, not a kind"),
+        (
+            "lambda chances, sure: max(chances, key=chances.get) if max(chances.values()) > sure "
+            "else 'chat'",
+            "at least 60 %",
+        ),
+        (
+            "lambda chances, sure: max(chances, key=chances.get) if max(chances.values()) >= sure "
+            "else None",
+            "nsure, it should talk",
+        ),
+        ("lambda chances, sure: 'skill' if chances['skill'] >= sure else 'chat'", "60 %"),
+    ],
+    "confusion": [
+        ("lambda pairs: {(b, a): pairs.count((a, b)) for a, b in pairs}", "swapped"),
+        ("lambda pairs: {p: pairs.count(p) for p in pairs if p[0] != p[1]}", "right ones"),
+        ("lambda pairs: {p: 1 for p in pairs}", "what is there already"),
+        ("lambda pairs: sum(a == b for a, b in pairs)", "a dictionary"),
     ],
 }

@@ -7,6 +7,7 @@ from voice_kit.workshop.exercises import (
     hearing,
     hurrying,
     interrupting,
+    routing,
     sound,
     transcribing,
 )
@@ -14,6 +15,6 @@ from voice_kit.workshop.exercises.exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for chapter in (sound, hearing, transcribing, conversing, hurrying, interrupting)
+    for chapter in (sound, hearing, transcribing, conversing, hurrying, interrupting, routing)
     for exercise in chapter.EXERCISES
 }
