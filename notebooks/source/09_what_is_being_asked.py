@@ -213,6 +213,10 @@ for text in ("let the robot dance for us", "can a robot dance"):
     print(f"{after.kind} ({after.confidence:.0%})")
 
 # %% [markdown]
+# The second is a question, not a command. What would your `choose` make of it at 60 %, and which
+# examples are missing?
+
+# %% [markdown]
 # ## OPTIONAL: the field
 #
 # - **Embeddings** (`router = "embeddings"`, with Ollama): sentences near in meaning, for other

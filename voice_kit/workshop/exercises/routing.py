@@ -71,8 +71,8 @@ EXERCISES = (
         hints=(
             "Which kind has the highest chance? Is that enough?",
             "max(chances, key=chances.get) is the kind; chances[kind] is its chance.",
-            "kind = max(chances, key=chances.get), and then: return kind if chances[kind] >= at_least "
-            'else "chat"',
+            "kind = max(chances, key=chances.get), and then: "
+            'return kind if chances[kind] >= at_least else "chat"',
         ),
     ),
     Exercise(
