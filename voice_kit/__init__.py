@@ -1,5 +1,8 @@
 """Build a real-time voice assistant step by step, then run it for real."""
 
+import sys
+from importlib import import_module
+
 from voice_kit.errors import VoiceKitError
 from voice_kit.types import FRAME, RATE, Audio, Message, Samples, Speech, Transcript, Word
 
@@ -17,3 +20,6 @@ __all__ = [
     "Word",
     "__version__",
 ]
+
+if "IPython" in sys.modules:  # in a notebook, a sound shows itself as a player and a picture
+    import_module("voice_kit.show.sound").show_in(sys.modules["IPython"].get_ipython())
