@@ -61,3 +61,8 @@ def test_with_headphones_the_guard_changes_next_to_nothing(lab, persons, into):
     assert without.stopped is not None
     assert with_it.paused <= without.paused + 0.05
     assert with_it.stopped <= without.stopped + 0.2
+
+
+@pytest.mark.parametrize("before", [HEADPHONES, place(-20.0, 0.05, "no room")])
+def test_where_the_echo_changes_it_soon_knows_its_own_voice_again(lab, before):
+    assert lab.alone(before, place(-12.0, 0.2), guard=True).needless <= 4

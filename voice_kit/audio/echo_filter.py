@@ -11,6 +11,9 @@ BLOCKS = 18
 """Frames of the past that may still be heard: 0.58 s, for 0.25 s of delay and a room."""
 FORGET = 0.9995
 """How much of what was learnt is believed after a frame: all of it is open again in a minute."""
+FOUND, ELSEWHERE, FADING = 16, 0.01, 0.3
+"""After so many frames it is known when our voice comes back. How likely it comes at other times,
+and how much of it one frame later."""
 NOISE = 0.5
 """How much the estimate of all that is no echo moves with a frame."""
 
@@ -32,6 +35,11 @@ class EchoFilter:
         self._doubt = np.ones((BLOCKS, bins), np.float32)  # variance of each part of the path
         self._other: NDArray[np.float32] | None = None  # power of what is no echo
         self._last: Samples = np.zeros(FRAME, np.float32)
+        self._frames = 0
+
+    def doubt(self) -> None:
+        """The path may have changed."""
+        self._doubt[:], self._frames = 1, 0
 
     def feed(self, heard: Samples, played: Samples) -> Samples:
         """What was heard, less our voice. All have shape (512,), 16 kHz."""
@@ -59,3 +67,14 @@ class EchoFilter:
         self._doubt = (
             FORGET**2 * sure * self._doubt + (1 - FORGET**2) * np.abs(self._path) ** 2 + 1e-10
         ).astype(np.float32)
+        self._frames += 1
+        if self._frames == FOUND:
+            self._find()
+
+    def _find(self) -> None:
+        """Doubt less of those parts of the path where little was found: an echo has one delay."""
+        found = np.square(np.abs(self._path)).mean(axis=1)
+        for block in range(1, BLOCKS):
+            found[block] = max(found[block], FADING * found[block - 1])
+        likely = ELSEWHERE + found / (found.max() + 1e-12)
+        self._doubt = np.minimum(self._doubt, likely[:, np.newaxis]).astype(np.float32)

@@ -56,6 +56,13 @@ class EchoRest:
         self._left = _powers(left) + 1e-9
         return float(np.sqrt(self._left / self._expected).mean())
 
+    def expect_more(self, share: float) -> None:
+        """Expect so many times the amplitude of our voice, and that at any delay."""
+        self._gain[:-1] *= share**2
+        self._weights[:-1] = self._weights[:-1].mean(axis=0)
+        self._more = self._weights**2
+        self._less[:] = 1
+
     def learn(self, share: float, *, somebody: bool) -> None:
         """Expect what was left the next time. What may be somebody's counts little."""
         count = SOMEBODY if somebody else 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,17 +61,28 @@ def responses(folder: Path | None) -> dict[str, Samples]:
 class OpenMicrophone:
     """A microphone that also hears what this loudspeaker plays, and a little noise."""
 
-    def __init__(self, frames: FileMicrophone, speaker: SilentSpeaker, path: Samples) -> None:
+    def __init__(
+        self,
+        frames: FileMicrophone,
+        speaker: SilentSpeaker,
+        paths: Sequence[Samples],
+        lasts: float = 0.0,
+    ) -> None:
+        """Each of the `paths` holds for so many seconds, the last one for ever."""
         self._frames = frames
         self._speaker = speaker
-        self._path = path
+        self._paths = paths
+        self._lasts = lasts
 
     async def __aiter__(self) -> AsyncIterator[Samples]:
-        coming = np.zeros(len(self._path) + FRAME - 1, np.float32)
+        coming = np.zeros(max(map(len, self._paths)) + FRAME - 1, np.float32)
         noise, index = np.random.default_rng(1), 0
         async for frame in self._frames:
             since = (self._frames.opened or 0.0) + index * FRAME / RATE
-            coming += convolved(self._speaker.rendered(since, FRAME / RATE).samples, self._path)
+            number = int(index * FRAME / RATE / self._lasts) if self._lasts else 0
+            path = self._paths[min(number, len(self._paths) - 1)]
+            echo = convolved(self._speaker.rendered(since, FRAME / RATE).samples, path)
+            coming[: len(echo)] += echo
             heard = frame + coming[:FRAME] + NOISE * noise.standard_normal(FRAME)
             coming, index = np.pad(coming[FRAME:], (0, FRAME)), index + 1
             yield heard.clip(-1, 1).astype(np.float32)

@@ -110,10 +110,11 @@ class Lab:
         self.voice = np.concatenate(sound)
         """The whole answer, 16 kHz."""
 
-    def alone(self, room: Room, *, guard: bool) -> Trial:
-        """What happens when nobody speaks over the whole answer."""
-        seconds = BEFORE + SLACK * len(self.voice) / RATE + BEHIND
-        events = self._played(room, Audio.silence(seconds), guard=guard, confident=True)
+    def alone(self, *rooms: Room, guard: bool) -> Trial:
+        """What happens when nobody speaks over the whole answer, in one room or, changing suddenly,
+        one after the other."""
+        room, seconds = rooms[-1], BEFORE + SLACK * len(self.voice) / RATE + BEHIND
+        events = self._played(rooms, Audio.silence(seconds), guard=guard, confident=True)
         return _seen(Trial(room.level, room.delay, room.name, guard), events, float("inf"))
 
     def over(
@@ -124,12 +125,16 @@ class Lab:
         gain = 10 ** (level / 20) * loudness(self.voice) / loudness(person.audio.samples)
         before, behind = (Audio.silence(each).samples for each in (BEFORE + into, BEHIND))
         said = np.concatenate([before, gain * person.audio.samples, behind]).astype(np.float32)
-        events = self._played(room, Audio(said, RATE), guard=guard, confident=False)
+        events = self._played([room], Audio(said, RATE), guard=guard, confident=False)
         blank = Trial(room.level, room.delay, room.name, guard, person.name, over, into)
         return _seen(blank, events, BEFORE + into)
 
-    def _played(self, room: Room, scene: Audio, *, guard: bool, confident: bool) -> list[Event]:
-        speaker, events, path = SilentSpeaker(RATE), list[Event](), room.path(self.voice)
+    def _played(
+        self, rooms: Sequence[Room], scene: Audio, *, guard: bool, confident: bool
+    ) -> list[Event]:
+        speaker, events = SilentSpeaker(RATE), list[Event]()
+        paths = [room.path(self.voice) for room in rooms]
+        lasts = BEFORE + len(self.voice) / RATE / len(rooms)
         settings = self.settings.changed({"interrupt.guard": guard})
         engines = Engines(
             Line("vad", self._vad),
@@ -145,7 +150,7 @@ class Lab:
             )
             async with talk:
                 talk.type(QUESTION)
-                await talk.listen(OpenMicrophone(FileMicrophone(scene), speaker, path))
+                await talk.listen(OpenMicrophone(FileMicrophone(scene), speaker, paths, lasts))
                 talk.observers.clear()
                 talk.hush()
 
