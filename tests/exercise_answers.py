@@ -60,6 +60,26 @@ def real_time_factor(transcribe, audio):
 def is_invention(text, chances):
     return len(text) > 40 * sum(chance > 0.5 for chance in chances) * FRAME / RATE
 """,
+    "first_token_time": """
+def first_token_time(tokens):
+    began = time.perf_counter()
+    for _ in tokens:
+        return time.perf_counter() - began
+    return None
+""",
+    "trimmed": """
+def trimmed(messages, budget, cost):
+    persona, *earlier, question = messages
+    kept, left = [question], budget - cost(question)
+    for message in reversed(earlier):
+        left -= cost(message)
+        if left < 0:
+            break
+        kept.insert(0, message)
+    while kept[0].role != "user":
+        kept.pop(0)
+    return [persona, *kept]
+""",
     "answer": """
 def answer(question, transcribe, reply, cut, speak):
     text = transcribe(question)
@@ -104,6 +124,22 @@ def choose(chances, at_least):
 def confusion(pairs):
     from collections import Counter
     return Counter(pairs)
+""",
+    "describe": """
+def describe(function):
+    types = inspect.get_annotations(function, eval_str=True)
+    return {
+        "name": function.__name__,
+        "description": inspect.getdoc(function),
+        "parameters": {name: each.__name__ for name, each in types.items() if name != "return"},
+    }
+""",
+    "inside": """
+def inside(folder, name):
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(name)
+    return path
 """,
 }
 
@@ -253,6 +289,85 @@ WRONG = {
             "never wrong",
         ),
     ],
+    "first_token_time": [
+        ("lambda tokens: next(tokens)", "the token itself"),
+        ("lambda tokens: -time.perf_counter() + time.perf_counter()", "takes no token"),
+        (
+            "lambda tokens: -time.perf_counter() + (list(tokens) and time.perf_counter())",
+            "whole answer",
+        ),
+        (
+            "lambda tokens: (next(tokens) and -time.perf_counter()) + time.perf_counter()",
+            "before you ask",
+        ),
+        (
+            "lambda tokens: 1000 * (-time.perf_counter() + (next(tokens) and time.perf_counter()))",
+            "in seconds",
+        ),
+        (
+            "lambda tokens: -time.perf_counter() + (next(tokens, 1) and time.perf_counter())",
+            "not None",
+        ),
+        ("lambda tokens: print(next(tokens))", "`return`"),
+    ],
+    "trimmed": [
+        ("lambda m, budget, cost: m[-4:]", "persona is gone"),
+        ("lambda m, budget, cost: [m[0], *m[-3:]]", "leaves some out"),
+        ("lambda m, budget, cost: m", "three messages of 10 fit"),
+        (
+            "lambda m, budget, cost: m[:1] + [x for n, x in enumerate(m[1:], 1) "
+            "if sum(map(cost, m[1 : n + 1])) <= budget]",
+            "Begin at the end",
+        ),
+        (
+            "lambda m, budget, cost: m[:1] + [x for n, x in enumerate(m[1:], 1) "
+            "if sum(map(cost, m[n:])) <= budget]",
+            "without its question",
+        ),
+        (
+            "lambda m, budget, cost: m[:1] + [x for n, x in enumerate(m[1:], 1) "
+            "if sum(map(cost, m[n:])) < budget]",
+            "may be reached",
+        ),
+        (
+            "lambda m, budget, cost: m[:1] + m[:0:-1]",
+            "oldest to the newest",
+        ),
+        (
+            """
+def trimmed(messages, budget, cost):
+    kept = []
+    for message in reversed(messages[1:]):
+        if cost(message) <= budget:
+            budget -= cost(message)
+            kept.insert(0, message)
+    while kept and kept[0].role != "user":
+        kept.pop(0)
+    return [messages[0], *kept]
+""",
+            "there is a hole",
+        ),
+        (
+            """
+def trimmed(messages, budget, cost):
+    while sum(map(cost, messages[1:])) > budget or messages[1].role != "user":
+        messages.pop(1)
+    return messages
+""",
+            "IndexError",
+        ),
+        (
+            """
+def trimmed(messages, budget, cost):
+    while len(messages) > 2 and (
+        sum(map(cost, messages[1:])) > budget or messages[1].role != "user"
+    ):
+        messages.pop(1)
+    return messages
+""",
+            "it was given",
+        ),
+    ],
     "answer": [
         ("lambda q, hear, reply, cut, speak: map(speak, cut(reply(hear(q))))", "no words, and yet"),
         (
@@ -335,5 +450,42 @@ WRONG = {
         ("lambda pairs: {p: pairs.count(p) for p in pairs if p[0] != p[1]}", "right ones"),
         ("lambda pairs: {p: 1 for p in pairs}", "what is there already"),
         ("lambda pairs: sum(a == b for a, b in pairs)", "a dictionary"),
+    ],
+    "describe": [
+        (
+            "lambda f: {'name': f.__name__, 'description': f.__doc__, 'parameters': "
+            "{n: t for n, t in f.__annotations__.items() if n != 'return'}}",
+            "indentation",
+        ),
+        (
+            "lambda f: {'name': f.__name__, 'description': inspect.getdoc(f), "
+            "'parameters': inspect.get_annotations(f, eval_str=True)}",
+            "without “return”",
+        ),
+        (
+            "lambda f: {'name': f.__name__, 'description': inspect.getdoc(f), 'parameters': "
+            "{n: p.annotation for n, p in inspect.signature(f, eval_str=True).parameters.items()}}",
+            "by name",
+        ),
+        ("lambda f: f('fern', 1.0)", "under water"),
+        ("lambda f: {'name': f.__name__, 'parameters': {}}", "description is missing"),
+    ],
+    "inside": [
+        ("lambda folder, name: folder / name", "through “..”"),
+        (
+            "lambda folder, name: int('x') if '..' in name else folder / name",
+            "place of its own",
+        ),
+        (
+            "lambda folder, name: (folder / name).resolve() "
+            "if str((folder / name).resolve()).startswith(str(folder)) else int('x')",
+            "compare paths",
+        ),
+        (
+            "lambda folder, name: folder / name if '..' not in name and name[0] != '/' "
+            "else int('x')",
+            "a link out",
+        ),
+        ("lambda folder, name: folder / Path(name).name", "is allowed"),
     ],
 }

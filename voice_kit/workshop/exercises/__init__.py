@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from voice_kit.workshop.exercises import (
     conversing,
+    doing,
     hearing,
     hurrying,
     interrupting,
     routing,
     sound,
+    thinking,
     transcribing,
 )
 from voice_kit.workshop.exercises.exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for chapter in (sound, hearing, transcribing, conversing, hurrying, interrupting, routing)
+    for chapter in (
+        sound,
+        hearing,
+        transcribing,
+        conversing,
+        hurrying,
+        interrupting,
+        routing,
+        doing,
+    )
     for exercise in chapter.EXERCISES
 }
