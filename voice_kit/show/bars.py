@@ -22,7 +22,7 @@ from voice_kit.types import (
     TurnStarted,
 )
 
-LABELS: Mapping[str, str] = {**STAGES, "interruption": "held: do you interrupt?"}
+LABELS: Mapping[str, str] = {**STAGES, "interruption": "held, in case you interrupt"}
 """Everything that is drawn, in its order."""
 
 
