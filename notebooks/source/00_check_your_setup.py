@@ -45,15 +45,16 @@ for stage in engines.STAGES:
 
 # %%
 import numpy as np
-from IPython.display import Audio as Player
 from IPython.display import display
+
+from voice_kit import Audio
 
 voice = engines.make("tts", "espeak", settings)
 parts = list(voice.speak("If you can hear this, your loudspeaker works."))
 rate = parts[0].audio.rate
 samples = np.concatenate([part.audio.samples for part in parts])
 
-display(Player(samples, rate=rate, normalize=False))
+display(Audio(samples, rate))
 print(f"“{' '.join(part.text.strip() for part in parts)}” {len(samples) / rate:.1f} s of sound")
 
 # %% [markdown]

@@ -22,16 +22,15 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %matplotlib inline
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Audio as Player
 from IPython.display import display
 
-from voice_kit import FRAME, RATE, Audio
+from voice_kit import FRAME, RATE, Audio, VoiceKitError
 from voice_kit.sounds import clip
 
 recording = clip("question_latency")
 sound = recording.audio()
 
-display(Player(sound.samples, rate=sound.rate, normalize=False))
+display(sound)
 print(f"Somebody asks: “{recording.text}”")
 print(f"{len(sound.samples)} samples at {sound.rate} Hz are {sound.seconds:.2f} seconds")
 print("sample 8000 and the seven after it:", np.round(sound.samples[8000:8008], 3))
@@ -164,7 +163,7 @@ careful = convert(sound, RATE // 4)  # what is too high is taken out first
 for name, version in (("careless", careless), ("careful", careful)):
     back = convert(version, RATE)
     print(f"16 kHz → 4 kHz, {name}:")
-    display(Player(back.samples, rate=back.rate, normalize=False))
+    display(back)
 
 count = min(len(careless.samples), len(careful.samples))
 alias = careless.samples[:count] - careful.samples[:count]
@@ -179,8 +178,9 @@ print(f"{share:.0%} of the careless version is alias: tones that nobody said.")
 # %% [markdown]
 # ## Your own voice
 #
-# With `LIVE = True` in the second cell you get a button: press it, say something, press it again.
-# The sound is recorded by your browser, wherever this notebook's Python runs.
+# With `LIVE = True` in the second cell you get a button: press it, say something, press it again,
+# and run the cell after it. Your browser records it (with ipywebrtc), wherever this notebook's
+# Python runs.
 
 # %%
 if LIVE:
@@ -190,7 +190,11 @@ if LIVE:
     display(recorder)
 
 # %%
-own = recorder.audio if LIVE and recorder.audio else sound
+try:
+    own = recorder.audio if LIVE else sound
+except VoiceKitError as nothing:
+    print(f"{nothing} Until then, the question from above:")
+    own = sound
 own_levels = np.array([meter(frame) for frame in cut(own.samples)])
 print(f"{own.seconds:.1f} s, loudest frame {own_levels.max():.0f} dBFS", end=": ")
 print("too soft, come closer" if own_levels.max() < -35 else "loud enough")
@@ -225,7 +229,7 @@ noise = np.random.default_rng(1).normal(0, 0.1, len(sound.samples)).astype(np.fl
 mix = mine(mixed, otherwise=noisy)
 for ratio in (20, 5, -5):
     print(f"speech {ratio} dB over the noise:")
-    display(Player(np.clip(mix(sound.samples, noise, ratio), -1, 1), rate=RATE, normalize=False))
+    display(Audio(mix(sound.samples, noise, ratio), RATE))
 print("You may understand all three. The next notebooks show who else does.")
 
 # %% [markdown]

@@ -20,7 +20,6 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %matplotlib inline
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Audio as Player
 from IPython.display import display
 
 from voice_kit import FRAME, RATE, Audio
@@ -47,7 +46,7 @@ quiet, spoken = evening(-65)
 loud, _ = evening(-35)
 for name, audio in (("a quiet room", quiet), ("the same, with a fan", loud)):
     print(name)
-    display(Player(audio.samples, rate=RATE, normalize=False))
+    display(audio)
 print("Speech:", ", ".join(f"{start:.1f}–{end:.1f} s" for start, end in spoken))
 
 # %% [markdown]

@@ -39,7 +39,6 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Audio as Player
 from IPython.display import display
 
 from voice_kit import RATE, Audio, Message
@@ -147,7 +146,7 @@ for sound in chain(turn.audio, transcribe, reply, sentences, speak):
 voice = Audio(np.concatenate([sound.samples for sound in sounds]), sounds[0].rate)
 print(f"heard:  “{transcribe(turn.audio)}” (said was: “{asked.text}”)")
 print(f"answer: “{' '.join(sentences(reply(transcribe(turn.audio))))}”")
-display(Player(voice.samples, rate=voice.rate, normalize=False))
+display(voice)
 
 # %% [markdown]
 # ## Where the second went
