@@ -21,6 +21,7 @@ EXERCISES: dict[str, Exercise] = {
         sound,
         hearing,
         transcribing,
+        thinking,
         conversing,
         hurrying,
         interrupting,
