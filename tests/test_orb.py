@@ -161,6 +161,17 @@ def test_an_early_start_is_thought_about_once_its_speaker_has_finished():
     ]
 
 
+def test_no_moment_between_the_end_of_a_question_and_its_turn_looks_idle():
+    assert states(SpeechStarted(0.5), ended()) == ["listening", "thinking"]
+    assert states(SpeechStarted(0.5), ended(), FrameHeard(2.1, 0.0, 0.0))[-1] == "idle"
+
+
+def test_an_answer_that_stops_at_the_first_sound_is_not_shown_as_heard_any_more():
+    first = [TurnStarted(1, 1.0, False), GateOpened(1, 1.0), PlaybackStarted(1, 2.0)]
+    stopped = [*first, SpeechStarted(3.0), Interrupted(1, 3.0, "any sound interrupts")]
+    assert states(*stopped)[-1] == "listening"
+
+
 def test_of_turns_that_overlap_the_one_that_is_heard_is_shown():
     first = [TurnStarted(1, 1.0, False), GateOpened(1, 1.0), PlaybackStarted(1, 2.0)]
     assert states(*first, TurnStarted(2, 3.0, True), Abandoned(2, 3.5, "no words"))[-1] == (
@@ -200,6 +211,7 @@ def test_a_microphone_that_is_back_has_not_failed_any_more():
     assert states(failed(0, "microphone"), mood=mood) == ["failed"]
     assert states(FrameHeard(5.0, 0.0, 0.01), mood=mood) == ["idle"]
     assert states(failed(0, "vad"), FrameHeard(5.0, 0.0, 0.01), mood=mood) == ["failed"]
+    assert states(FellAsleep(40.0), mood=mood) == ["asleep"]
 
 
 def test_it_sleeps_until_it_is_called_and_then_listens():

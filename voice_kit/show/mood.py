@@ -44,8 +44,8 @@ CALLED = 3.0
 COMING = 0
 """Stands for the turn that follows at once when nothing began early."""
 
-Phase = Literal["early", "ended", "answering", "audible", "held"]
-"""Of a turn: begun while its speaker may go on, then finished; with the floor, then heard."""
+Phase = Literal["working", "audible", "held"]
+"""Of a turn: not heard yet, heard, or paused in the middle."""
 
 
 class Mood:
@@ -73,7 +73,7 @@ class Mood:
             return "failed"
         if "audible" in phases:
             return "speaking"
-        if phases - {"early"}:
+        if phases:
             return "thinking"
         return "asleep" if self._asleep else "idle"
 
@@ -101,7 +101,9 @@ class Mood:
             case Misfire() | TurnEnded():
                 self._speaking, self._called = False, -CALLED
                 if isinstance(event, TurnEnded):
-                    self._end_early_ones()
+                    if self._failed not in self._turns:
+                        self._heal()
+                    self._turns[COMING] = "working"
             case Woke():  # the rest of the same breath has no start of its own
                 self._asleep, self._speaking, self._called = False, True, event.at
             case FellAsleep():
@@ -115,11 +117,9 @@ class Mood:
 
     def _follow(self, turn: int, event: Event) -> None:
         match event:
-            case TurnStarted():
+            case TurnStarted() | GateOpened():
                 self._turns.pop(COMING, None)
-                self._turns[turn] = "early" if event.eager else "ended"
-            case GateOpened():
-                self._turns[turn] = "answering"
+                self._turns[turn] = "working"
             case PlaybackStarted() | PlaybackResumed():
                 self._turns[turn] = "audible"
             case PlaybackPaused():
@@ -128,13 +128,6 @@ class Mood:
                 self._turns.pop(turn, None)
         if isinstance(event, GateOpened | PlaybackStarted) and turn != self._failed:
             self._heal()
-
-    def _end_early_ones(self) -> None:
-        if self._failed not in self._turns:
-            self._heal()
-        early = [turn for turn, phase in self._turns.items() if phase == "early"]
-        for turn in early or [COMING]:
-            self._turns[turn] = "ended"
 
     def _heal(self) -> None:
         self._failed, self._stage, self.detail = None, "", ""

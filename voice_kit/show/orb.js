@@ -9,8 +9,9 @@ const STYLE = `
 .vk-orb button { all: unset; cursor: pointer; border-radius: 50%; display: block; max-width: 100%; }
 .vk-orb button:focus-visible { outline: 3px solid var(--focus); outline-offset: -6px; }
 .vk-orb canvas { display: block; width: 100%; height: 100%; pointer-events: none; }
-.vk-orb p { margin: 0; }
-.vk-orb .detail { font-weight: 400; font-size: 13px; color: var(--soft); max-width: 34em; overflow-wrap: anywhere; }
+.vk-orb [role=status] { min-height: 2.8em; width: 0; min-width: 100%; max-width: 34em; } /* words never widen it, nor push what is below */
+.vk-orb p { margin: 0; overflow-wrap: break-word; }
+.vk-orb .detail { font-weight: 400; font-size: 13px; color: var(--soft); }
 .vk-orb .detail:empty { display: none; }
 `;
 
@@ -26,7 +27,7 @@ const LOOKS = {
   asleep:    { deep: [.27, .29, .32], bright: [.47, .50, .54], light: [.66, .69, .73], size: .47, shape: .012, ripple: 1.2, pace: .12, twist: .05, breath: .012, beat: .10, mic: .01, voice: 0, glow: .10 },
 };
 const NUMBERS = ["size", "shape", "ripple", "pace", "twist", "breath", "beat", "mic", "voice", "glow"];
-const RINGS = 30, SPOKES = 72;
+const RINGS = 22, SPOKES = 56;
 
 const VERTEX = `
 attribute vec2 place; uniform vec4 now; uniform vec3 form; varying vec3 normal; varying float flow;
@@ -60,7 +61,7 @@ void main() {
   float edge = 1. - clamp(n.z, 0., 1.), fresnel = edge * edge;
   float lit = clamp(.5 + .5 * dot(n, vec3(-.43, .62, .65)), 0., 1.);
   vec3 c = mix(deep, bright, lit * lit * .85 + .35 * flow);
-  c = mix(c, light, clamp(flow * flow * 1.2 * n.z, 0., .42));
+  c = mix(c, light, .5 * flow * flow * n.z);
   c += bright * fresnel * .75 + light * fresnel * fresnel * .45;
   float gloss = max(dot(n, vec3(-.34, .52, .78)), 0.);
   gloss *= gloss; gloss *= gloss; gloss *= gloss; gloss *= gloss; gloss *= gloss;
@@ -245,7 +246,7 @@ export function orb(element, { webgl = true } = {}) {
     before = now;
     paint(seconds);
     pace += (seconds - pace) * .04;
-    if (pace > .0192 && sharp > .8) { // without a GPU, smooth is better than sharp
+    if (pace > .0192 && sharp > .7) { // without a GPU, smooth is better than sharp
       [sharp, pace] = [sharp * .78, 0];
       canvas.width = canvas.height = Math.round(size * sharp);
     }
