@@ -23,7 +23,7 @@ const LOOKS = {
   listening: { deep: [.02, .16, .72], bright: [.10, .60, 1.], light: [.75, .96, 1.], size: .62, shape: .050, ripple: 1.6, pace: .80, twist: .25, breath: .030, beat: .80, mic: .20, voice: 0, glow: .75 },
   thinking:  { deep: [.22, .05, .58], bright: [.64, .33, 1.], light: [1., .72, .96], size: .56, shape: .060, ripple: 2.3, pace: 1.3, twist: 1.3, breath: .012, beat: .50, mic: .02, voice: 0, glow: .62 },
   speaking:  { deep: [.00, .30, .42], bright: [.08, .78, .72], light: [.93, 1., .80], size: .60, shape: .055, ripple: 2.4, pace: 1.0, twist: .35, breath: .010, beat: .50, mic: 0, voice: .17, glow: .62 },
-  failed:    { deep: [.42, .01, .06], bright: [.95, .20, .20], light: [1., .78, .58], size: .56, shape: .110, ripple: 4.2, pace: .45, twist: .05, breath: .010, beat: .33, mic: .02, voice: .16, glow: .48 },
+  failed:    { deep: [.42, .01, .06], bright: [.95, .20, .20], light: [1., .78, .58], size: .58, shape: .085, ripple: 3.8, pace: .45, twist: .05, breath: .010, beat: .33, mic: .02, voice: .05, glow: .48 },
   asleep:    { deep: [.27, .29, .32], bright: [.47, .50, .54], light: [.66, .69, .73], size: .47, shape: .012, ripple: 1.2, pace: .12, twist: .05, breath: .012, beat: .10, mic: .01, voice: 0, glow: .10 },
 };
 const NUMBERS = ["size", "shape", "ripple", "pace", "twist", "breath", "beat", "mic", "voice", "glow"];
