@@ -61,11 +61,12 @@ def test_what_is_not_on_the_list_is_not_opened(tmp_path, name, monkeypatch):
         tool.work(name=name)
 
 
-def test_the_list_is_empty_at_first(tmp_path):
+def test_the_list_is_empty_at_first_and_who_asks_is_told_so(tmp_path):
     with pytest.raises(ToolError, match=r"tools\.apps is empty"):
         tools_for(tmp_path)["open_app"].work(name="calc")
     skills = all_skills(Room(), ToolSettings(allow=("open_app",)))
-    assert skills.find("open calculator") is None
+    assert skills.find("open the calculator") == ToolCall("open_app", {"name": "calculator"})
+    assert skills.find("open my heart") is None
 
 
 @pytest.mark.parametrize("command", [("no-such-program-anywhere",), (), ("a\0b",)])

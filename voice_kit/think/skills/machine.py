@@ -28,6 +28,12 @@ from voice_kit.think.tools import ToolError
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{1,2000}")
 _SPOKEN_PAGE = re.compile(r"(?:https?://)?[a-z0-9-]+(?: ?(?:dot|\.) ?[a-z0-9-]+)+(?:/\S*)?")
 _OPEN = "(open | start | launch | run | bring up)"
+_USUAL = (
+    *("calculator", "browser", "web browser", "terminal", "text editor", "editor", "file manager"),
+    *("files", "camera", "calendar", "mail", "email", "music player", "photo album", "settings"),
+    *("spreadsheet", "word processor"),
+)
+"""Applications that people ask for: understood, so that who may not open them can say so."""
 _QUIET: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
 _QUIET |= {"stderr": subprocess.DEVNULL}
 
@@ -40,7 +46,7 @@ def machine_skills(
 ) -> list[Phrased]:
     """Those that touch this machine. `apps` says what may be started, by its spoken name."""
     commands = {" ".join(name.lower().split()): tuple(words) for name, words in apps.items()}
-    known = words_from({name: name for name in commands})
+    known = words_from({name: name for name in (*_USUAL, *commands)})
     page = Kind(_SPOKEN_PAGE.pattern, _spoken_page)
     started: list[subprocess.Popen[bytes]] = []
 
