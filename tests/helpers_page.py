@@ -7,6 +7,7 @@ import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from helpers_browser import ARGUMENTS, AUTOPLAY, PROGRAMS
 
 SHOW = Path(__file__).parents[1] / "voice_kit" / "show"
@@ -62,21 +63,56 @@ window.hide = look();
 """
 
 
-@asynccontextmanager
-async def browser(wav=None, *, allowed=True, autoplay=True):
-    """Chromium, with a WAV file for a microphone; without one, with a beep."""
-    from playwright.async_api import async_playwright
+_runner = _shared = _driver = None
 
+
+def in_the_browser(scene):
+    """Run a coroutine on the event loop of the browser that the tests of this module share."""
+    global _runner
+    if _runner is None:
+        _runner = asyncio.Runner()
+    return _runner.run(scene)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_browser_is_closed():
+    """Close it, and all that belongs to it, after the last test of a module that imports this."""
+    yield
+    global _runner, _shared, _driver
+    if _runner is not None:
+        if _driver is not None:
+            _runner.run(_driver.__aexit__(None, None, None))
+        _runner.close()
+    _runner = _shared = _driver = None
+
+
+@asynccontextmanager
+async def browser(wav=None, *, allowed=True):
+    """Chromium: one for all tests of a module, or with a WAV for a microphone one of its own."""
+    global _shared, _driver
+    playwright = pytest.importorskip(
+        "playwright.async_api", reason="no playwright in this Python: run make test"
+    )
+    if _driver is None:
+        _driver = playwright.async_playwright()
+        _driver.started = await _driver.__aenter__()
+    if wav is None and allowed:
+        _shared = _shared or await _launch()
+        yield _shared
+        return
+    own = await _launch(wav, allowed=allowed)
+    try:
+        yield own
+    finally:
+        await own.close()
+
+
+async def _launch(wav=None, *, allowed=True):
     arguments = [each for each in ARGUMENTS if allowed or "fake-ui" not in each]
-    arguments += [AUTOPLAY] if autoplay else []
+    arguments += [AUTOPLAY]
     arguments += [f"--use-file-for-fake-audio-capture={wav}%noloop"] if wav else []
     program = next(filter(None, map(shutil.which, PROGRAMS)))
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=program, args=arguments)
-        try:
-            yield chromium
-        finally:
-            await chromium.close()
+    return await _driver.started.chromium.launch(executable_path=program, args=arguments)
 
 
 class Page:

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("anywidget", reason="no anywidget in this Python: run make test")
 
-from helpers_page import Page, browser
+from helpers_page import Page, browser, in_the_browser, the_browser_is_closed  # noqa: F401
 
 from voice_kit.audio import files
 from voice_kit.audio.convert import convert
@@ -237,6 +237,16 @@ def test_stopping_it_from_python_ends_listening_and_lets_the_page_know():
     assert run(scene(), fast=True) == [-1, 1]
 
 
+def test_what_was_started_before_there_is_a_page_starts_with_the_page():
+    mic, sent = Mic(), []
+    mic.send = lambda content, buffers=None: sent.append(content)
+    mic.start()
+    assert sent == []
+    for _ in range(2):
+        mic._handle_custom_msg({"kind": "here", "page": "a"}, [])
+    assert sent == [{"kind": "start", "page": "a"}]
+
+
 def test_another_page_takes_the_microphone_over_and_the_listener_goes_on():
     async def scene():
         far = FarMic()
@@ -285,10 +295,8 @@ chromium = pytest.mark.needs("chromium")
 
 
 @contextlib.asynccontextmanager
-async def page_with(wav=None, **more):
-    pytest.importorskip("playwright", reason="no playwright in this Python: run make test")
+async def page_with(wav=None, *, allowed=True, **more):
     mic = Mic(echo_cancellation=False, noise_suppression=False, auto_gain=False)
-    allowed = more.pop("allowed", True)
     async with (
         browser(wav, allowed=allowed) as chrome,
         Page.open(mic, chrome, "mic.js", **more) as page,
@@ -316,14 +324,19 @@ async def take(mic, count) -> np.ndarray:
 
 
 def likeness(heard, said) -> float:
-    """The greatest correlation of the first second of speech said with what was heard."""
-    begin = int(np.argmax(np.abs(said) > 0.05))
-    part = said[begin : begin + RATE]
-    size = len(heard) + len(part) - 1
-    products = np.fft.irfft(np.fft.rfft(heard, size) * np.fft.rfft(part[::-1], size), size)
-    sums = np.cumsum(np.pad(heard**2, len(part)))
-    powers = (sums[len(part) :] - sums[: -len(part)])[:size]
-    return float(np.max(products / np.sqrt(powers * np.sum(part**2) + 1e-9)))
+    """The greatest correlation of each half second of speech with what was heard: the median.
+
+    One alone says little: where the machine is busy, the pretended microphone stumbles.
+    """
+    found = []
+    for begin in range(0, len(said) - RATE // 2, RATE // 2):
+        part = said[begin : begin + RATE // 2]
+        size = len(heard) + len(part) - 1
+        products = np.fft.irfft(np.fft.rfft(heard, size) * np.fft.rfft(part[::-1], size), size)
+        sums = np.cumsum(np.pad(heard**2, len(part)))
+        powers = (sums[len(part) :] - sums[: -len(part)])[:size]
+        found.append(np.max(products / np.sqrt(powers * np.sum(part**2) + 1e-9)))
+    return float(np.median(found))
 
 
 @pytest.fixture
@@ -341,7 +354,7 @@ def test_what_is_said_into_the_browser_comes_out_and_no_frame_is_lost(speech):
 
     async def scene():
         async with page_with(path) as (mic, page):
-            taking = await begun(take(mic, 94))
+            taking = await begun(take(mic, 110))
             await page.page.click("text=Start the microphone")
             sound = await taking
             assert (mic.state, mic.lost) == ("live", 0)
@@ -351,8 +364,8 @@ def test_what_is_said_into_the_browser_comes_out_and_no_frame_is_lost(speech):
             assert not page.errors
             return sound
 
-    sound = asyncio.run(scene())
-    assert likeness(sound, said) > 0.97
+    sound = in_the_browser(scene())
+    assert likeness(sound, said) > 0.95
 
 
 def tone(hertz, seconds=3.0, rate=48_000):
@@ -385,7 +398,7 @@ def test_a_browser_that_cannot_have_16_khz_is_converted_without_mirrored_tones(r
                 rate,
             )
 
-    sound = np.array(asyncio.run(scene()))
+    sound = np.array(in_the_browser(scene()))
     assert len(sound) == 63 * FRAME
     spectrum = np.abs(np.fft.rfft(sound[-RATE:] * np.hanning(RATE)))
     assert np.argmax(spectrum) == 1000  # Hz: a second has as many lines as the rate has hertz
@@ -416,7 +429,7 @@ def test_each_problem_is_told_in_one_sentence_with_what_to_do():
                 assert fix in await page.page.inner_text("[role=status]")
             assert not page.errors
 
-    asyncio.run(scene())
+    in_the_browser(scene())
 
 
 @chromium
@@ -426,7 +439,7 @@ def test_a_browser_that_refuses_says_that_it_is_not_allowed():
             await page.page.click("text=Start the microphone")
             await becomes(mic, state="denied")
 
-    asyncio.run(scene())
+    in_the_browser(scene())
 
 
 @chromium
@@ -437,7 +450,7 @@ def test_an_insecure_page_says_so():
             await becomes(mic, state="insecure")
             assert "https" in mic.message
 
-    asyncio.run(scene())
+    in_the_browser(scene())
 
 
 @chromium
@@ -457,7 +470,7 @@ def test_a_second_view_shows_the_same_and_closing_it_changes_nothing():
             await page.page.evaluate("leave()")
             await becomes(mic, state="off")
 
-    asyncio.run(scene())
+    in_the_browser(scene())
 
 
 @chromium
@@ -477,7 +490,7 @@ def test_when_the_kernel_is_restarted_the_microphone_is_let_go_and_the_view_says
             assert await page.page.inner_text("button") == "● Start the microphone"
             assert not page.errors
 
-    asyncio.run(scene())
+    in_the_browser(scene())
 
 
 @chromium
@@ -496,4 +509,4 @@ def test_another_device_while_it_is_live_goes_on_counting():
             await page.page.wait_for_selector("text=Start the microphone")
             assert not page.errors
 
-    asyncio.run(scene())
+    in_the_browser(scene())

@@ -202,9 +202,9 @@ const STYLE = `
 .vk-mic button, .vk-mic select { font: inherit; color: inherit; padding: 0.35em 0.8em; max-width: 18em;
   background: var(--jp-layout-color1, Canvas); border: 1px solid var(--jp-ui-font-color2, GrayText); border-radius: 4px; }
 .vk-mic button { font-weight: 600; cursor: pointer; }
-.vk-mic :is(button, select, input, summary):focus-visible { outline: 2px solid var(--jp-brand-color1, Highlight); outline-offset: 2px; }
+.vk-mic :is(button, select, input, summary):focus-visible { outline: 2px solid var(--jp-brand-color1, currentColor); outline-offset: 2px; }
 .vk-mic [role=meter] { width: 9em; height: 0.7em; overflow: hidden; border: 1px solid var(--jp-ui-font-color2, GrayText); border-radius: 4px; }
-.vk-mic [role=meter] i { display: block; height: 100%; background: var(--jp-brand-color1, Highlight); transform-origin: left; transform: scaleX(0); }
+.vk-mic [role=meter] i { display: block; height: 100%; background: var(--jp-brand-color1, #3b7dd8); transform-origin: left; transform: scaleX(0); }
 .vk-mic [role=status] { flex-basis: 100%; margin: 0; }
 .vk-mic fieldset { border: 0; margin: 0.3em 0; padding: 0; display: flex; flex-wrap: wrap; gap: 0.2em 1em; }
 `;

@@ -68,12 +68,18 @@ class Mic(anywidget.AnyWidget):
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
         self._run, self._next = "", 0
+        self._wanted = False  # it was started before there was a page
         super().__init__(**more)
         self.on_msg(self._received)
 
     def start(self) -> None:
-        """Press the button for the user, whom the browser may ask. Returns at once."""
-        self.send({"kind": "start", "page": self.page})
+        """Press the button for the user, whom the browser may ask, as soon as there is a page.
+
+        Returns at once.
+        """
+        self._wanted = not self.page
+        if self.page:
+            self.send({"kind": "start", "page": self.page})
 
     def stop(self) -> None:
         """Let the microphone go; whoever iterates is done. Returns at once."""
@@ -103,6 +109,7 @@ class Mic(anywidget.AnyWidget):
                 self._listeners.remove(listener)
 
     def _end(self, state: str, message: str) -> None:
+        self._wanted = False
         self.send({"kind": "stop", "state": state})
         self._become(state, message)
 
@@ -122,6 +129,8 @@ class Mic(anywidget.AnyWidget):
                 self._heard(run, seq, buffers[0])
             case {"kind": "here", "page": str(page)} if self.state not in ("live", "asking"):
                 self.page = page
+                if self._wanted:
+                    self.start()
             case {"kind": "state", "page": str(page), "run": str(run), "state": str(state)}:
                 self._told(page, run, state, str(content.get("message", "")))
             case {"kind": "devices", "page": str(page), "devices": list(found)}:

@@ -128,7 +128,7 @@ export function loudspeaker({ onheard = () => {}, onstate = () => {} } = {}) {
     }
     if (mine !== context) return;
     node = new AudioWorkletNode(mine, "voice-kit-player", { numberOfInputs: 0, outputChannelCount: [1] });
-    node.port.onmessage = ({ data }) => heard(data);
+    node.port.onmessage = ({ data }) => mine === context && heard(data);
     node.connect(mine.destination);
     for (const message of waiting.splice(0)) send(message);
     told();
@@ -140,7 +140,8 @@ export function loudspeaker({ onheard = () => {}, onstate = () => {} } = {}) {
     if (context && context.state !== "running") context.resume().catch(() => {}); // may wait for a click
   }
   function heard({ frame, tracks }) {
-    const latency = Math.round((context.outputLatency || context.baseLatency || 0) * RATE);
+    const delay = context.outputLatency || context.baseLatency || 0;
+    const latency = Math.round(Math.min(delay, 0.4) * RATE); // reports end 0.5 s after the sound
     onheard(tracks.map(({ id, place, last, final }) => {
       const onTheWay = final ? 0 : Math.min(place, Math.max(0, last + latency - frame));
       const first = place > 0 && !begun.has(id);
@@ -188,7 +189,7 @@ const STYLE = `
 .vk-speaker p { margin: 0; }
 .vk-speaker button { font: inherit; font-weight: 600; color: inherit; padding: 0.35em 0.8em; cursor: pointer;
   background: var(--jp-layout-color1, Canvas); border: 1px solid var(--jp-ui-font-color2, GrayText); border-radius: 4px; }
-.vk-speaker button:focus-visible { outline: 2px solid var(--jp-brand-color1, Highlight); outline-offset: 2px; }
+.vk-speaker button:focus-visible { outline: 2px solid var(--jp-brand-color1, currentColor); outline-offset: 2px; }
 `;
 const WORDS = {
   off: "The loudspeaker opens with the first sound.",

@@ -29,7 +29,7 @@ must stay far below the 1 MB a second that a Jupyter server lets through."""
 FIRST, CHUNK = 0.1, 0.25
 """Seconds of sound in the first message of an answer, and in the others."""
 
-PATIENCE = 3
+PATIENCE = 5
 """Seconds without progress after which the page counts as gone."""
 
 LAST_WORD = 0.15
@@ -39,7 +39,7 @@ LAST_WORD = 0.15
 class BrowserSpeaker(anywidget.AnyWidget):
     """The loudspeaker of the page that shows this notebook; of the last one, if there are several.
 
-    What waits is kept until a page is there. A page that says nothing for 3 s is given up: what was
+    What waits is kept until a page is there. A page that says nothing for 5 s is given up: what was
     heard stays counted, and the next answer tries again.
     """
 
