@@ -80,6 +80,27 @@ def trimmed(messages, budget, cost):
         kept.pop(0)
     return [persona, *kept]
 """,
+    "sentences": """
+def sentences(tokens):
+    gathered = ""
+    for token in tokens:
+        gathered += token
+        text = gathered.strip()
+        if not text.endswith((".", "!", "?")) or text.endswith(ABBREVIATIONS):
+            continue
+        if text[-1] == "." and text[-2:-1].isdigit():
+            continue
+        yield text
+        gathered = ""
+    if gathered.strip():
+        yield gathered.strip()
+""",
+    "to_say": """
+def to_say(text, units):
+    for sign in sorted(units, key=len, reverse=True):
+        text = re.sub(rf"(\\d) ?{re.escape(sign)}(?!\\w)", rf"\\1 {units[sign]}", text)
+    return text
+""",
     "answer": """
 def answer(question, transcribe, reply, cut, speak):
     text = transcribe(question)
@@ -366,6 +387,148 @@ def trimmed(messages, budget, cost):
     return messages
 """,
             "it was given",
+        ),
+    ],
+    "sentences": [
+        ("lambda tokens: print(tokens)", "`yield`"),
+        ("lambda tokens: ''.join(tokens)", "one text"),
+        ("lambda tokens: [''.join(tokens)]", "at its end"),
+        ("lambda tokens: re.findall(r'[^.!?]+[.!?]', ''.join(tokens))", "spaces around"),
+        (
+            "lambda tokens: [x.strip() for x in re.split(r'[.!?]', ''.join(tokens)) if x.strip()]",
+            "marks are lost",
+        ),
+        (
+            "lambda tokens: [x.strip() for x in re.findall(r'[^.!?]+[.!?]', ''.join(tokens))]",
+            "takes the whole answer",
+        ),
+        (
+            """
+def sentences(tokens):
+    gathered = ""
+    for token in tokens:
+        if gathered.endswith((".", "!", "?")):
+            yield gathered.strip()
+            gathered = ""
+        gathered += token
+    yield gathered.strip()
+""",
+            "a token late",
+        ),
+        (
+            """
+def sentences(tokens):
+    gathered = ""
+    for token in tokens:
+        gathered += token
+        if gathered.endswith((".", "!", "?")):
+            yield gathered.strip()
+""",
+            "Begin anew",
+        ),
+        (
+            """
+def sentences(tokens):
+    gathered = ""
+    for token in tokens:
+        gathered += token
+        if gathered.endswith((".", "!", "?")):
+            yield gathered.strip()
+            gathered = ""
+    if gathered.strip():
+        yield gathered.strip()
+""",
+            "3.5",
+        ),
+        (
+            """
+def sentences(tokens):
+    gathered = ""
+    for token in tokens:
+        gathered += token
+        if gathered[-1] in ".!?" and not gathered[:-1].endswith(tuple("0123456789")):
+            yield gathered.strip()
+            gathered = ""
+    if gathered.strip():
+        yield gathered.strip()
+""",
+            "after “Dr.”",
+        ),
+        (
+            """
+def sentences(tokens):
+    gathered = ""
+    for token in tokens:
+        gathered += token
+        if gathered.endswith(ABBREVIATIONS) or gathered[-2:-1].isdigit():
+            continue
+        if gathered[-1] in ".!?":
+            yield gathered.strip()
+            gathered = ""
+""",
+            "is lost",
+        ),
+        (
+            """
+def sentences(tokens):
+    gathered = ""
+    for token in tokens:
+        gathered += token
+        if gathered.endswith(ABBREVIATIONS) or gathered[-2:-1].isdigit():
+            continue
+        if gathered[-1] in ".!?":
+            yield gathered.strip()
+            gathered = ""
+    if gathered.strip():
+        yield gathered.strip()
+""",
+            "Only a dot",
+        ),
+    ],
+    "to_say": [
+        ("lambda text, units: print(text)", "`return`"),
+        ("lambda text, units: text", "stays as it is"),
+        ("lambda text, units: re.sub(r'\\d ?km', units['km'], text)", "number is lost"),
+        (
+            "lambda text, units: text.replace('km/h', units['km/h']).replace('km', units['km'])"
+            ".replace('%', ' percent')",
+            "where no number",
+        ),
+        (
+            """
+def to_say(text, units):
+    for sign, word in units.items():
+        text = re.sub(rf"(\\d) ?{re.escape(sign)}(?!\\w)", rf"\\1 {word}", text)
+    return text
+""",
+            "The longest first",
+        ),
+        (
+            """
+def to_say(text, units):
+    for sign in sorted(units, key=len, reverse=True):
+        text = re.sub(rf"(\\d) ?{re.escape(sign)}", rf"\\1 {units[sign]}", text)
+    return text
+""",
+            "go on as a word",
+        ),
+        (
+            """
+def to_say(text, units):
+    for sign in sorted(units, key=len, reverse=True):
+        text = re.sub(rf"(\\d) ?{re.escape(sign)}\\b", rf"\\1 {units[sign]}", text)
+    return text
+""",
+            "it is no letter",
+        ),
+        (
+            """
+def to_say(text, units):
+    for sign in sorted(units, key=len, reverse=True):
+        text = re.sub(rf"(\\d)( ?){re.escape(sign)}(?!\\w)", rf"\\1\\2{units[sign]}", text)
+    return text
+""",
+            "has no space",
         ),
     ],
     "answer": [

@@ -22,10 +22,9 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %matplotlib inline
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Audio as Player
 from IPython.display import display
 
-from voice_kit import RATE, Audio
+from voice_kit import RATE, Audio, VoiceKitError
 from voice_kit.sounds import clip
 
 WINDOW, STEP = 400, 160  # samples: 25 ms of sound for each column, a column every 10 ms
@@ -52,7 +51,7 @@ def picture(samples):
 
 asked = clip("question_recognition")
 sound = asked.audio()
-display(Player(sound.samples, rate=RATE, normalize=False))
+display(sound)
 print(f"Somebody asks: “{asked.text}”")
 
 seen = picture(sound.samples)
@@ -145,7 +144,7 @@ def heard_in(audio):
 
 for name in ("question_recognition", "question_barge_in", "free_weather"):
     recording = clip(name)
-    display(Player(recording.audio().samples, rate=RATE, normalize=False))
+    display(recording.audio())
     print(f"said:  {recording.text}\nheard: {heard_in(recording.audio())}")
 
 # %% [markdown]
@@ -335,7 +334,7 @@ sounds = {name: Audio(samples.astype(np.float32), RATE) for name, samples in sou
 found = {name: (heard_in(audio), probabilities(vad, audio)) for name, audio in sounds.items()}
 for name, (text, chances) in found.items():
     if name in ("hum", "whistle"):
-        display(Player(sounds[name].samples, rate=RATE, normalize=False))
+        display(sounds[name])
     print(f"{name:<18} highest chance of speech {chances.max():4.2f}   heard: “{text}”")
 
 # %% [markdown]
@@ -401,9 +400,14 @@ if LIVE:
     display(recorder)
 
 # %%
-if LIVE and recorder.audio:
-    print(f"You said: “{heard_in(recorder.audio)}”")
-    print(f"real-time factor {factor(heard_in, recorder.audio):.2f}")
+try:
+    own = recorder.audio if LIVE else None
+except VoiceKitError as nothing:
+    print(nothing)
+    own = None
+if own:
+    print(f"You said: “{heard_in(own)}”")
+    print(f"real-time factor {factor(heard_in, own):.2f}")
 else:
     print("Nothing was recorded.")
 

@@ -303,8 +303,9 @@ for length, first, later in zip(LENGTHS, firsts, each, strict=True):
 
 # %% [markdown]
 # The longer the prompt, the longer the silence before the first token; each one after it is cheap
-# beside that. A real model has a thousand times our weights, or more. That is why a server keeps what it computed for the beginning of
-# a prompt, and why you should not change that beginning, such as a clock in the persona, each turn.
+# beside that. A real model has a thousand times our weights, or more. That is why a server keeps
+# what it computed for the beginning of a prompt, and why you should not change that beginning each
+# turn, as a clock in the persona would.
 
 # %% [markdown]
 # ## To be heard, not read

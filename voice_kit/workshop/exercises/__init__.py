@@ -10,6 +10,7 @@ from voice_kit.workshop.exercises import (
     interrupting,
     routing,
     sound,
+    speaking,
     thinking,
     transcribing,
 )
@@ -22,6 +23,7 @@ EXERCISES: dict[str, Exercise] = {
         hearing,
         transcribing,
         thinking,
+        speaking,
         conversing,
         hurrying,
         interrupting,
