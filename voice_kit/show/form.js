@@ -4,13 +4,13 @@ const STYLE = `
 .vk-form { --ink: var(--jp-content-font-color1, #1c2530); --paper: var(--jp-layout-color1, #ffffff);
   --soft: var(--jp-content-font-color2, #5a6470); --line: var(--jp-border-color0, #8a94a0);
   --link: var(--jp-content-link-color, #0b57b0); --bad: var(--jp-error-color1, #b3261e);
-  color: var(--ink); background: var(--paper); font: 14px/1.4 var(--jp-ui-font-family, system-ui, sans-serif);
+  color: var(--ink); font: 14px/1.4 var(--jp-ui-font-family, system-ui, sans-serif);
   box-sizing: border-box; min-width: 0; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { .vk-form { --ink: var(--jp-content-font-color1, #e8ecf0);
   --paper: var(--jp-layout-color1, #15191e); --soft: var(--jp-content-font-color2, #b3bcc6);
   --link: var(--jp-content-link-color, #8ec2ff); --bad: var(--jp-error-color1, #ffa198); } }
 .vk-form * { box-sizing: border-box; }
-.vk-form details { border: 1px solid var(--line); border-radius: 8px; padding: 0 14px; }
+.vk-form details { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; padding: 0 14px; }
 .vk-form summary { cursor: pointer; font-weight: 600; padding: 8px 0; }
 .vk-form .inside { display: flex; flex-direction: column; gap: 10px; }
 .vk-form details .inside { padding-bottom: 12px; }
@@ -28,15 +28,16 @@ const STYLE = `
 .vk-form button[aria-disabled=true] { cursor: default; color: var(--soft); border-style: dashed; }
 .vk-form :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .vk-form p { margin: 0; white-space: pre-line; }
-.vk-form p:empty, .vk-form .buttons:empty { display: none; }
+.vk-form :is(p, .buttons, .inside):empty { display: none; }
 .vk-form .problem { color: var(--bad); font-weight: 600; }
-.vk-form .busy::before { content: "… "; }
 `;
-let forms = 0; // for ids that no other form has
+const FOCUSABLE = new Set(["button", "input", "select", "summary"]);
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  // JupyterLab would take keys for its own, were this not on the very element that has the focus.
+  if (FOCUSABLE.has(tag)) element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...children); // a string is never read as markup
   return element;
 }
@@ -56,7 +57,7 @@ export function reading(value, { step = 1, unit = "" }) {
  * @returns `update({title, fields, values, buttons, busy, status, problem})` shows that; `remove()`.
  */
 export function form(element, { onset, onpress }) {
-  const id = `vk-form-${++forms}`;
+  const id = `vk-form-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`; // each widget has a module of its own
   const root = make("div", { class: "vk-form" }, make("style", {}, STYLE));
   const inside = make("div", { class: "inside" });
   const buttons = make("div", { class: "buttons" });
@@ -128,7 +129,6 @@ export function form(element, { onset, onpress }) {
         read();
       }
       press(state.buttons);
-      status.classList.toggle("busy", state.busy);
       set(root, "aria-busy", state.busy);
       say(status, state.status);
       say(problem, state.problem);

@@ -80,4 +80,4 @@ def compared(was: TurnTimes, now: TurnTimes) -> str:
 
 def _silence(turn: TurnTimes) -> str:
     seconds = turn.voice_to_voice
-    return "no voice to voice" if seconds is None else f"{1000 * seconds:.0f} ms"
+    return "nothing heard" if seconds is None else f"{1000 * seconds:.0f} ms"
