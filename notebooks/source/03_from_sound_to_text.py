@@ -130,7 +130,7 @@ choice = engines.choose("stt", settings)
 stt = engines.make("stt", choice.spec, settings)
 print(choice)
 if ENGINES != "best":
-    print(f'With ENGINES = "best" it would be {engines.choose("stt", load_settings())}')
+    print(f'With ENGINES = "best" it would be {engines.choose("stt", Settings())}')
 
 # %%
 from voice_kit.workshop import by_hand
@@ -241,15 +241,15 @@ for ask in asks:
 # more often settles for what merely sounds like it; names and rare words go first. Telling
 # a recogniser what to expect helps any of them.
 #
-# So does a good sound. A few sentences, with more and more noise: this takes ten seconds or more.
+# So does a good sound. A few sentences, with more and more noise: this takes some seconds.
 
 # %%
 from voice_kit.workshop.wake import noisy
 from voice_kit.workshop.wer import plain
 
 noise = np.random.default_rng(1).normal(0, 0.1, 5 * RATE).astype(np.float32)
-recordings = [clip(name) for name in ("question_vad", "command_timer", "free_book")]
-RATIOS = (None, 25, 20, 15)  # decibels of speech over the noise
+recordings = [clip(name) for name in ("question_vad", "free_book")]
+RATIOS = (None, 20, 15)  # decibels of speech over the noise
 rates = []
 for ratio in RATIOS:
     texts = [
@@ -263,7 +263,7 @@ for ratio in RATIOS:
 
 figure, axes = plt.subplots(figsize=(7, 2.8), layout="constrained")
 axes.plot(range(len(RATIOS)), [100 * each for each in rates], "o-")
-axes.set(xticks=range(len(RATIOS)), xticklabels=["no noise", "25 dB", "20 dB", "15 dB"])
+axes.set(xticks=range(len(RATIOS)), xticklabels=["no noise", "20 dB", "15 dB"])
 axes.set(xlabel="speech over noise", ylabel="words wrong, %", ylim=(-5, 105), title=stt.name)
 plt.show()
 
@@ -423,7 +423,7 @@ else:
 # - **Streaming recognisers** (NeMo, Vosk, the clouds): words while you speak; they cannot wait for
 #   what comes next before they decide.
 #
-# If Whisper models are on this machine, this cell compares them on three sentences.
+# If Whisper models are on this machine, this cell compares them on two sentences.
 
 # %%
 if whisper is None or ENGINES != "best":

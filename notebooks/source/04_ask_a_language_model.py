@@ -145,7 +145,7 @@ choice = engines.choose("llm", settings)
 llm = engines.make("llm", choice.spec, settings)
 print(choice)
 if ENGINES != "best":
-    print(f'With ENGINES = "best" it would be {engines.choose("llm", load_settings())}')
+    print(f'With ENGINES = "best" it would be {engines.choose("llm", Settings())}')
 
 # %%
 question = "What is time to first token?"

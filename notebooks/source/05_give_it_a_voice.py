@@ -147,7 +147,7 @@ choice = engines.choose("tts", settings)
 tts = engines.make("tts", choice.spec, settings)
 print(choice)
 if ENGINES != "best":
-    print(f'With ENGINES = "best" it would be {engines.choose("tts", load_settings())}')
+    print(f'With ENGINES = "best" it would be {engines.choose("tts", Settings())}')
 
 for speech in by_hand.speak(tts, "A voice is a buzz in a tube."):
     display(speech.audio)
