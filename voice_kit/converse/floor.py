@@ -11,9 +11,11 @@ import numpy as np
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.judging import judge_end
 from voice_kit.converse.turn import Turn, may_be_undone
-from voice_kit.hear.backchannels import is_backchannel, words
+from voice_kit.hear.backchannels import words
 from voice_kit.hear.ears import Ears
+from voice_kit.hear.own_words import is_evidence
 from voice_kit.settings import Settings
+from voice_kit.speak.heard import heard_text
 from voice_kit.types import (
     Audio,
     HearingEvent,
@@ -118,22 +120,18 @@ class Floor:
     def _doubt(self) -> None:
         """Someone speaks while we do: hold the answer, its place kept, until we know more."""
         answer = self._answer
-        if answer is None or answer.settings.interrupt.mode == "never":
-            return
-        if answer.settings.interrupt.mode == "any" and answer.heard:
+        if answer and answer.settings.interrupt.mode == "any" and answer.heard:
             self._interrupt("any sound interrupts")
-        else:
+        elif answer and answer.settings.interrupt.mode != "never":
             answer.pause()
 
     def _go_on(self) -> None:
         """It was no interruption: the answer goes on from the same sample, unless someone speaks
         again or said more than is transcribed yet."""
         early = self._early
-        if self.ears.speaking and (early is None or early.covers != self.ears.ended):
-            return
-        if early is not None and early.transcript is None:
-            return
-        if self._answer is not None:
+        again = self.ears.speaking and (early is None or early.covers != self.ears.ended)
+        unknown = early is not None and early.transcript is None
+        if self._answer is not None and not again and not unknown:
             self._answer.go_on()
 
     def _weigh_duration(self) -> None:
@@ -163,14 +161,15 @@ class Floor:
                 self._open()
                 return False
             earlier.stop("its speaker went on with other words")
-        doubted = answer is not None and answer is not turn and answer.paused
+        held = answer if answer is not None and answer is not turn and answer.paused else None
+        said = heard_text(held.spoken, held.heard) if held and held.settings.interrupt.guard else ""
         if heard is None:  # say so, unless that would interrupt
-            turn.dropped = "it could not be transcribed" if doubted else ""
+            turn.dropped = "it could not be transcribed" if held else ""
         elif not heard.text:
             turn.dropped = "no words in it"
-        elif doubted and (not heard.confident or is_backchannel(heard.text, heard.language)):
+        elif held and not is_evidence(heard, said):
             turn.dropped = "its words were no interruption"
-        elif doubted:
+        elif held:
             self._interrupt("its words")
         if turn.dropped:
             self._before = Audio.silence(0)
@@ -199,29 +198,25 @@ class Floor:
     def _begin(self, sound: Audio, covers: float, *, eager: bool = False) -> Turn:
         """Start an answer to this sound behind a closed gate."""
         earlier = self._early
-        if earlier is not None and earlier.closed.is_set():
-            earlier = None
-        elif earlier is not None and earlier.ended:
-            self._join(earlier)
+        if earlier is not None and (earlier.ended or earlier.closed.is_set()):
+            if not earlier.closed.is_set():
+                self._join(earlier)
             earlier = None
         elif earlier is not None and earlier.transcript is None:  # this one's words decide
             late, earlier = earlier, earlier.instead_of
             late.instead_of = None
             late.stop("its speaker went on before its words were known")
-        whole = np.concatenate([self._before.samples, sound.samples])
-        self._early = self._start(
-            eager=eager, audio=Audio(whole, sound.rate), covers=covers, instead_of=earlier
-        )
+        whole = Audio(np.concatenate([self._before.samples, sound.samples]), sound.rate)
+        self._early = self._start(eager=eager, audio=whole, covers=covers, instead_of=earlier)
         self._consult(self._early, words=False)
         return self._early
 
     def _join(self, unheard: Turn) -> None:
         """Its speaker goes on: one turn, whose sounds are transcribed as one. Of a radio that
         never pauses, only the last sounds are kept."""
-        if unheard.audio is not None:
-            rate = unheard.audio.rate
-            most = round(self.ears.rules.longest * rate)
-            self._before = Audio(unheard.audio.samples[-most:], rate)
+        if (said := unheard.audio) is not None:
+            most = round(self.ears.rules.longest * said.rate)
+            self._before = Audio(said.samples[-most:], said.rate)
         unheard.stop("its speaker went on before it was heard")
 
     def _open(self) -> None:
@@ -244,6 +239,5 @@ class Floor:
 
     def _over(self, turn: Turn) -> None:
         turn.close()
-        if turn is self._answer:
-            self._answer = None
+        self._answer = None if turn is self._answer else self._answer
         self._open()

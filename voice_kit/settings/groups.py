@@ -44,8 +44,9 @@ class Interruption(BaseModel):
     after: float = Field(default=0.5, ge=0)
     """This much speech is an interruption, whatever its words are."""
     guard: bool = True
-    """Whether our own voice is taken out of what the microphone hears, where the loudspeaker can
-    say what it plays. A browser does this itself."""
+    """Whether we keep from hearing ourselves: our voice is taken out of what the microphone hears,
+    where the loudspeaker can say what it plays (a browser does this itself), and words that we
+    just said are no reason to stop."""
 
 
 class Wake(BaseModel):
