@@ -1,12 +1,24 @@
 """Whole conversations in which the assistant hears itself: real detector, real voice."""
 
+import numpy as np
 import pytest
+from helpers_recording import nobody
 
+from voice_kit.audio.microphone import FileMicrophone
+from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse.assistant import Assistant
+from voice_kit.converse.differs import difference
+from voice_kit.converse.recorded import read_recording
+from voice_kit.converse.recording import Recorder
+from voice_kit.converse.replay import replay
+from voice_kit.converse.virtual import run
 from voice_kit.engines import make
 from voice_kit.settings import Settings
 from voice_kit.sounds import clip
-from voice_kit.workshop.echo_rooms import Room, people, responses
-from voice_kit.workshop.echo_trials import Lab
+from voice_kit.types import RATE, Audio, Interrupted
+from voice_kit.workshop.echo_rooms import OpenMicrophone, Room, people, responses
+from voice_kit.workshop.echo_trials import Lab, Talks
+from voice_kit.workshop.lab_interruptions import QUESTION
 from voice_kit.workshop.lab_sounds import kit
 
 HEADPHONES = Room(float("-inf"))
@@ -66,3 +78,30 @@ def test_with_headphones_the_guard_changes_next_to_nothing(lab, persons, into):
 @pytest.mark.parametrize("before", [HEADPHONES, place(-20.0, 0.05, "no room")])
 def test_where_the_echo_changes_it_soon_knows_its_own_voice_again(lab, before):
     assert lab.alone(before, place(-12.0, 0.2), guard=True).needless <= 4
+
+
+def test_a_recording_holds_what_was_heard_without_our_voice_and_replays_to_the_same(
+    lab, persons, tmp_path
+):
+    said, quiet = persons["interruption_latency"].audio.samples, Audio.silence(5).samples
+    scene = Audio(np.concatenate([quiet, 0.5 * said, quiet[: 2 * RATE]]), RATE)
+    path = place(-12.0, 0.15).path(lab.voice)
+
+    async def hold():
+        with Recorder(tmp_path / "talk") as recorder:
+            engines = recorder.engines(lab.engines(confident=False))
+            speaker = SilentSpeaker(RATE)
+            talk = Assistant(engines, speaker, lab.settings, router=Talks(), folder=tmp_path)
+            recorder.follow(talk)
+            async with talk:
+                talk.type(QUESTION)
+                frames = OpenMicrophone(FileMicrophone(scene), speaker, [path])
+                await talk.listen(frames, recorder.microphone)
+                talk.hush()
+
+    run(hold(), fast=True, cost=lambda stage, seconds: 0.0)
+    before = read_recording(tmp_path / "talk")
+    (interrupted,) = [each for each in before.events if isinstance(each, Interrupted)][:1]
+    assert 5 < interrupted.at < 7, "the guard did not tell who spoke: this tests nothing"
+    assert np.abs(before.samples[2 * RATE : 4 * RATE]).max() < 0.01
+    assert difference(before.events, replay(before, make=nobody).events) == ""

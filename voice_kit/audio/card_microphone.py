@@ -41,6 +41,9 @@ class Microphone:
     silence of the same length, so that counting samples still tells the time.
     """
 
+    open_air = True
+    """It hears the loudspeaker beside it; a file or a browser's microphone does not."""
+
     def __init__(self, device: int | str | None = None) -> None:
         self.device = device
         self.lost = 0.0

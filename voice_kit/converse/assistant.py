@@ -121,12 +121,14 @@ class Assistant(Conversation):
             await asyncio.to_thread(self.kept.close)
 
     async def listen(self, frames: AsyncIterable[Samples], through: Filter | None = None) -> None:
-        """Hear every frame, less what we say ourselves, and answer, until the frames end.
+        """Hear every frame, and answer, until the frames end.
 
-        `through` is given the frames as they will be heard, and its own are: a
-        `Recorder.microphone` keeps what a replay must hear again.
+        From a microphone that hears our loudspeaker, as its `open_air` says, our own voice is
+        taken out. `through`, such as `Recorder.microphone`, is given what is left, and what it
+        gives is heard: a recording holds what was heard, for a replay has no echo to take out.
         """
-        guarded = without_echo(frames, self.volume.speaker, lambda: self.settings.interrupt.guard)
+        speaker = self.volume.speaker if getattr(frames, "open_air", False) else None
+        guarded = without_echo(frames, speaker, lambda: self.settings.interrupt.guard)
         async with aclosing(guarded) as heard:
             await super().listen(through(heard) if through else heard)
 

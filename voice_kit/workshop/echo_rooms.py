@@ -61,6 +61,8 @@ def responses(folder: Path | None) -> dict[str, Samples]:
 class OpenMicrophone:
     """A microphone that also hears what this loudspeaker plays, and a little noise."""
 
+    open_air = True
+
     def __init__(
         self,
         frames: FileMicrophone,

@@ -129,6 +129,15 @@ class Lab:
         blank = Trial(room.level, room.delay, room.name, guard, person.name, over, into)
         return _seen(blank, events, BEFORE + into)
 
+    def engines(self, *, confident: bool) -> Engines:
+        """Engines of one conversation, of which speech-to-text is sure of its words or not."""
+        return Engines(
+            Line("vad", self._vad),
+            Line("stt", Gullible(confident=confident)),
+            Line("llm", ScriptedModel({QUESTION: ANSWER}, first=BEFORE)),
+            Line("tts", self._tts),
+        )
+
     def _played(
         self, rooms: Sequence[Room], scene: Audio, *, guard: bool, confident: bool
     ) -> list[Event]:
@@ -136,12 +145,7 @@ class Lab:
         paths = [room.path(self.voice) for room in rooms]
         lasts = BEFORE + len(self.voice) / RATE / len(rooms)
         settings = self.settings.changed({"interrupt.guard": guard})
-        engines = Engines(
-            Line("vad", self._vad),
-            Line("stt", Gullible(confident=confident)),
-            Line("llm", ScriptedModel({QUESTION: ANSWER}, first=BEFORE)),
-            Line("tts", self._tts),
-        )
+        engines = self.engines(confident=confident)
 
         async def play(folder: Path) -> None:
             watching = [events.append]
