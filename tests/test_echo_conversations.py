@@ -58,7 +58,7 @@ def test_the_assistant_does_not_interrupt_itself(lab, level, delay, name):
 
 
 @pytest.mark.parametrize("over", [-6.0, 0.0, 6.0])
-@pytest.mark.parametrize("name", ["interruption_latency", "interruption_hold_on", "free_train"])
+@pytest.mark.parametrize("name", ["interruption_latency", "free_train"])
 def test_somebody_who_speaks_over_the_echo_stops_it(lab, persons, over, name):
     trial = lab.over(place(-12.0, 0.15), persons[name], over, 5.0, guard=True)
     assert not trial.itself
