@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from voice_kit.audio.echo import Tapped, without_echo
-from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.audio.microphone import FileMicrophone, Microphone
+from voice_kit.audio.speaker import SilentSpeaker, SoundCardSpeaker
 from voice_kit.audio.tap import LAG, Tap
 from voice_kit.audio.volume import Volume
 from voice_kit.converse.virtual import run
@@ -74,3 +75,9 @@ def test_the_tap_gives_what_is_played_after_its_volume(steps):
 
     loudest, gain = run(scene(), fast=True)
     assert loudest == pytest.approx(0.1 * gain, rel=0.02)
+
+
+def test_the_sound_cards_loudspeaker_and_microphone_say_what_a_guard_must_know():
+    assert callable(SoundCardSpeaker.tap)
+    assert Microphone.open_air
+    assert not hasattr(FileMicrophone, "open_air")
