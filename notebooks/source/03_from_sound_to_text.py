@@ -336,6 +336,8 @@ for name, (text, chances) in found.items():
     if name in ("hum", "whistle"):
         display(sounds[name])
     print(f"{name:<18} highest chance of speech {chances.max():4.2f}   heard: “{text}”")
+if not any(found[name][0] for name in ("hum", "whistle", "cough")):
+    print(f"{stt.name} has invented nothing, this time.")
 
 # %% [markdown]
 # Whisper's inventions are famous: it learnt from subtitles, and where films fall silent, subtitles

@@ -425,6 +425,7 @@ from voice_kit.sounds import clips
 trim = mine(trimmed, otherwise=package_trims)
 asks = [each.text for each in clips() if each.kind == "question"] * 2
 BUDGET = 300
+handbook = engines.make("llm", "handbook", Settings())  # a long talk, quickly
 talk = [Message("system", settings.persona)]
 whole, shown = [], []
 for ask in asks:
@@ -432,7 +433,7 @@ for ask in asks:
     whole.append(sum(map(cost, talk)))
     prompt = trim(talk, BUDGET, cost)
     shown.append(sum(map(cost, prompt)))
-    talk.append(Message("assistant", "".join(by_hand.reply(llm, prompt))))
+    talk.append(Message("assistant", "".join(handbook.reply(prompt))))
 
 figure, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
 axes.plot(range(1, len(asks) + 1), whole, "o-", label="everything that was said")

@@ -22,6 +22,7 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %matplotlib inline
 import ctypes
 import time
+import warnings
 from itertools import pairwise
 
 import espeakng_loader
@@ -125,6 +126,7 @@ except Exception as missing:  # the package, or its files
     print(missing)
     print("The lesson goes on without.")
 else:
+    warnings.filterwarnings("ignore", module="torch")  # about how kokoro was written
     with kokoro_quiet():  # it changes how all of Python logs
         from kokoro import KPipeline
         from misaki.espeak import EspeakG2P
@@ -211,7 +213,8 @@ for name, cutter in (("yours", cut), ("the package’s", split.sentences)):
 # ## The first sentence decides
 #
 # How much is it worth? We let an answer come at twenty tokens a second, as from a small model on
-# a laptop, and measure when each sound is ready: once for the whole answer, once by sentence.
+# a laptop, and measure when each sound is ready: once for the whole answer, once by sentence. That
+# takes five seconds, and more with a better voice.
 
 # %%
 ANSWER = (
@@ -263,9 +266,9 @@ for name, found in ways.items():
     print(f"{found[-1][1] + found[-1][2]:.1f} s, {sum(gaps):.2f} s of gaps between sentences")
 
 # %% [markdown]
-# Only the first sentence is waited for. While it plays, the next ones are written and made:
-# speaking takes much longer than either. So a persona that begins with a short sentence makes an
-# assistant feel quick, and a voice needs to be quick for one sentence, not for the whole answer.
+# Only the first sentence is waited for. While it plays, the next ones are written and made, and
+# there is time for that, as long as the voice makes its sound quicker than it plays; where it does
+# not, there are gaps. So a persona that begins with a short sentence makes an assistant feel quick.
 
 # %% [markdown]
 # ## What is not a word
