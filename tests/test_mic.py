@@ -199,7 +199,7 @@ def test_a_page_that_falls_silent_is_given_up_and_told_so():
         assert far.sent[-1] == {"kind": "stop", "state": "lost"}
         return asyncio.get_running_loop().time()
 
-    assert run(scene(), fast=True) == pytest.approx(10, abs=0.1)
+    assert run(scene(), fast=True) == pytest.approx(20, abs=0.1)
 
 
 def test_nobody_is_given_up_while_the_button_was_not_pressed():

@@ -1,7 +1,7 @@
 // The browser's microphone, as frames of 512 samples at 16 kHz; as a widget and for any page.
 
 const RATE = 16000;
-const BEHIND = 312; // frames that nobody confirmed, 10 s: whoever should hear them is gone
+const BEHIND = 625; // frames that nobody confirmed, 20 s: whoever should hear them is gone
 
 const MESSAGES = {
   off: "",
@@ -234,9 +234,10 @@ function draw(model, el, press, seen) {
     status.textContent = [`${STATES[now]}.`, seen("message")].filter(Boolean).join(" ");
     if (!on) level(0);
   }
+  let count = 0;
   function level(amount) {
     meter.firstChild.style.transform = `scaleX(${amount})`;
-    meter.setAttribute("aria-valuenow", Math.round(100 * amount));
+    if (count++ % 8 === 0 || !amount) meter.setAttribute("aria-valuenow", Math.round(100 * amount));
   }
   function devices() {
     const known = seen("devices"), chosen = model.get("device");

@@ -21,8 +21,9 @@ STATES = ("off", "asking", "live", "denied", "missing", "insecure", "busy", "los
 KEPT = 312
 """Frames kept for a listener who is late, and the most that a hole is filled with: 10 s."""
 
-PATIENCE = 10.0
-"""Seconds without any frame after which the page counts as gone."""
+PATIENCE = 20.0
+"""Seconds without any frame after which the page counts as gone: a machine that loads a model may
+not come to read them for long."""
 
 CONFIRM = 16
 """Frames after which the page is told that they came: it must not speak to nobody."""
