@@ -17,7 +17,8 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 #
 # A `Panel` is made of what you have met: a microphone and a loudspeaker, an `Assistant`, and views
 # that watch its events. None of them knows of the others. `start()` returns at once; the engines
-# are loaded in the background, which takes a few seconds and is told below the buttons.
+# are loaded in the background, which is told below the buttons. The last lines wait for that, for a
+# few seconds.
 #
 # Live, start the microphone with its button and ask *What is voice activity detection?* Talk over
 # the answer to interrupt it. Without a microphone, type into the box below the transcript. With
@@ -36,6 +37,8 @@ if LIVE:
     display(panel)  # noqa: F821
 else:
     print("Not live: the panel runs all the same, and is told here in words.")
+await panel.ready()
+print("Ready.")
 
 # %% [markdown]
 # ## A recorded question

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from voice_kit.show.mic import Mic
     from voice_kit.show.orb import Orb
     from voice_kit.show.panel import Panel
+    from voice_kit.show.recorder import ClipRecorder
     from voice_kit.show.speaker import BrowserSpeaker
     from voice_kit.show.timeline_view import TimelineView
     from voice_kit.show.transcript import Transcript
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrowserSpeaker",
+    "ClipRecorder",
     "Mic",
     "Orb",
     "Panel",
@@ -31,6 +33,7 @@ WHERE = {
     "Mic": "mic",
     "Orb": "orb",
     "Panel": "panel",
+    "ClipRecorder": "recorder",
     "TimelineView": "timeline_view",
     "Transcript": "transcript",
     "Waveform": "waveform",
