@@ -48,4 +48,5 @@ class Energy:
 def levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:
     """Loudness of each frame, in dBFS: shape (B, n) gives (B,). Silence is −120."""
     power = np.mean(np.square(finite(frames), dtype=np.float64), axis=1)
-    return 10 * np.log10(np.maximum(power, 1e-12))
+    decibels: NDArray[np.float64] = 10 * np.log10(np.maximum(power, 1e-12))
+    return decibels
