@@ -320,12 +320,12 @@ from voice_kit.hear.detection import probabilities
 
 vad = engines.make("vad", "silero", settings)
 at = np.arange(3 * RATE) / RATE
-quiet = np.zeros(RATE)
+quiet = np.zeros(RATE // 2)
 whistle = np.sin(2 * np.pi * (500 * at + 60 * np.sin(2 * np.pi * at)))
 sounds = {
     "silence": 0 * at,
     "hum": 0.1 * np.sin(2 * np.pi * 100 * at),
-    "whistle": 0.1 * whistle,
+    "whistle": 0.1 * whistle[: 2 * RATE],
     "cough": np.concatenate([quiet, clip("noise_cough").audio().samples, quiet]),
     "“Yes.”": np.concatenate([quiet, clip("answer_yes").audio().samples, quiet]),
     "“No, thank you.”": np.concatenate([quiet, clip("answer_no_thanks").audio().samples, quiet]),
