@@ -25,6 +25,8 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # headphones it cannot hear itself.
 
 # %%
+from IPython.display import display
+
 from voice_kit.settings import Settings, load_settings
 from voice_kit.show import Panel
 from voice_kit.workshop.export import export
@@ -34,7 +36,7 @@ settings = load_settings() if ENGINES == "best" else offline
 
 panel = Panel(settings, live=LIVE, export=export).start()
 if LIVE:
-    display(panel)  # noqa: F821
+    display(panel)
 else:
     print("Not live: the panel runs all the same, and is told here in words.")
 await panel.ready()
