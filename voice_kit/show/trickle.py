@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-MOST = 31.0
-"""Messages a second: as many as there are frames, and no more."""
+MOST = 16.0
+"""Messages a second, half as many as there are frames: all that goes to the page queues for one
+connection, and what is to be heard at once must not wait behind what is only looked at."""
 
 
 class Trickle:
