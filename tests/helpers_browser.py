@@ -94,8 +94,9 @@ class Complaints:
 
 
 @contextmanager
-def opened(chromium, url, *, dark=False, allowed=(), **context):
-    """A page at an address of this machine. What it complains of fails the test at the end."""
+def opened(chromium, url, *, dark=False, allowed=(), before="", **context):
+    """A page at an address of this machine, in which the script `before` runs first. What it
+    complains of fails the test at the end."""
     own = {
         "viewport": {"width": 1000, "height": 700},
         "permissions": ["microphone"],
@@ -105,6 +106,8 @@ def opened(chromium, url, *, dark=False, allowed=(), **context):
     complaints = Complaints(*allowed)
     complaints.follow(world)
     page = world.new_page()
+    if before:
+        page.add_init_script(before)
     page.complaints = complaints
     try:
         page.goto(url)
