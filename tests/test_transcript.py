@@ -490,9 +490,10 @@ def test_two_views_of_a_widget_and_one_that_is_closed(page):
             document.body.replaceChildren();
             const [one, two] = [0, 1].map(() =>
                 document.body.appendChild(document.createElement("div")));
-            module.default.initialize({ model });
-            const close = module.default.render({ model, el: one });
-            module.default.render({ model, el: two });
+            const { initialize, render } = module.default();
+            initialize({ model: { ...model } }); // anywidget gives each its own
+            const close = render({ model: { ...model }, el: one });
+            render({ model: { ...model }, el: two });
             close();
             for (const handler of handlers) handler();
             return [one.children.length, two.querySelectorAll("li").length, handlers.length];

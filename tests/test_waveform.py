@@ -271,15 +271,15 @@ def test_a_second_view_shows_what_the_first_one_heard(chromium):
         on: (names, call) => calls.push([names, call]),
         off: () => {},
       };
-      const { initialize, render } = window.module.default;
-      initialize({ model });
+      const { initialize, render } = window.module.default();
+      initialize({ model: { ...model } }); // anywidget gives each its own
       const told = () => calls.filter(([names]) => names === "msg:custom");
       const hear = (message) => told().forEach(([, call]) => call(message));
       const el = () => document.querySelector("main").appendChild(document.createElement("div"));
-      const close = render({ model, el: el() });
+      const close = render({ model: { ...model }, el: el() });
       messages.forEach(hear);
       close();
-      render({ model, el: el() });
+      render({ model: { ...model }, el: el() });
     }"""
     with page_for(ROOT / "voice_kit/show/waveform.js", chromium=chromium) as page:
         page.evaluate(look, [MARKED, messages()])

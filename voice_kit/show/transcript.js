@@ -210,20 +210,20 @@ export function transcript(element, { online = null } = {}) {
   };
 }
 
-const arrivals = new WeakMap(); // when `now` came, one for all views of a model
-
-function initialize({ model }) {
-  arrivals.set(model, performance.now());
-  model.on("change:now", () => arrivals.set(model, performance.now()));
-}
-
-function render({ model, el }) {
-  const view = transcript(el, { online: (text) => model.send({ line: text }) });
-  const update = () => view.update({ entries: model.get("entries"), now: model.get("now"), typing: model.get("typing"), received: arrivals.get(model) });
-  const events = "change:entries change:now change:typing";
-  model.on(events, update);
-  update();
-  return () => { model.off(events, update); view.remove(); };
-}
-
-export default { initialize, render };
+/** The widget. All its views share when `now` came; anywidget gives each of them its own `model`. */
+export default () => {
+  let received = performance.now();
+  return {
+    initialize({ model }) {
+      model.on("change:now", () => { received = performance.now(); });
+    },
+    render({ model, el }) {
+      const view = transcript(el, { online: (text) => model.send({ line: text }) });
+      const update = () => view.update({ entries: model.get("entries"), now: model.get("now"), typing: model.get("typing"), received });
+      const events = "change:entries change:now change:typing";
+      model.on(events, update);
+      update();
+      return () => { model.off(events, update); view.remove(); };
+    },
+  };
+};

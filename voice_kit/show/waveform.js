@@ -276,24 +276,24 @@ export function waveform(element, { past = memory() } = {}) {
   };
 }
 
-const pasts = new WeakMap(); // what was heard, one for all views of a model
-
-function initialize({ model }) {
-  const past = memory(), hear = (message) => past.add(message, model.get("seconds"));
-  pasts.set(model, past);
-  model.on("msg:custom", hear);
-  return () => model.off("msg:custom", hear);
-}
-
-function render({ model, el }) {
-  const view = waveform(el, { past: pasts.get(model) ?? memory() });
-  const update = () => view.update(Object.fromEntries(["rules", "marks", "seconds"].map((name) => [name, model.get(name)])));
-  const wake = () => view.update({});
-  const events = "change:rules change:marks change:seconds";
-  model.on(events, update);
-  model.on("msg:custom", wake);
-  update();
-  return () => { model.off(events, update); model.off("msg:custom", wake); view.remove(); };
-}
-
-export default { initialize, render };
+/** The widget. What was heard is one for all views; anywidget gives each of them its own `model`. */
+export default () => {
+  const past = memory();
+  return {
+    initialize({ model }) {
+      const hear = (message) => past.add(message, model.get("seconds"));
+      model.on("msg:custom", hear);
+      return () => model.off("msg:custom", hear);
+    },
+    render({ model, el }) {
+      const view = waveform(el, { past });
+      const update = () => view.update(Object.fromEntries(["rules", "marks", "seconds"].map((name) => [name, model.get(name)])));
+      const wake = () => view.update({});
+      const events = "change:rules change:marks change:seconds";
+      model.on(events, update);
+      model.on("msg:custom", wake);
+      update();
+      return () => { model.off(events, update); model.off("msg:custom", wake); view.remove(); };
+    },
+  };
+};
