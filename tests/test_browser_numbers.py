@@ -22,6 +22,10 @@ MEGABYTE = 1 << 20
 pytestmark = [
     pytest.mark.needs("chromium", "jupyter"),
     pytest.mark.soak,
+    pytest.mark.skipif(
+        os.environ.get("SOAK") != "whole",
+        reason="two busy cores lose the microphone on the way through JupyterLab: make soak",
+    ),
     pytest.mark.timeout(1500),
 ]
 
