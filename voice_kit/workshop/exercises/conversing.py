@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 
 class _Stages:
@@ -81,7 +81,7 @@ def _answer(answer: Function) -> None:
 def _spans(spans: Function) -> None:
     marks = [("your last word", 2.0), ("turn is over", 2.5), ("text", 3.25), ("sound", 3.375)]
     found = spans(marks)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     found = [(str(name), float(seconds)) for name, seconds in found]
     seconds = [round(each, 6) for _, each in found]
     sure(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 
 def _water(plant: str, litres: float, gently: bool = True) -> str:
@@ -24,7 +24,7 @@ def _describe(describe: Function) -> None:
         found = describe(_water)
     except AssertionError:
         sure(False, "it calls the function to describe it, and the plant is under water. Only look")
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     sure(isinstance(found, dict), "it should give a dictionary")
     sure(found.get("name") == "_water", "the name of a function is function.__name__")
     told = str(found.get("description") or "")

@@ -85,6 +85,11 @@ def sure(right: object, otherwise: str) -> None:
         raise WrongError(otherwise)
 
 
+def given_back(found: object) -> None:
+    """Raise `WrongError` for an answer that has forgotten its `return`."""
+    sure(found is not None, "it gives nothing back. Is there a `return`?")
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise `EndlessError` in Python code that is still running after this time.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from voice_kit.types import FRAME, RATE
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 GIVEN = {"np": np, "FRAME": FRAME, "RATE": RATE}
 
@@ -23,7 +23,7 @@ def _drawn(flags: Sequence[object]) -> str:
 def _loud_frames(loud_frames: Function) -> None:
     levels = [-62.0, -60.0, -30.0, -25.0, -20.0, -46.5, -59.0, -61.0]
     found = loud_frames(levels, 15.0)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     found = list(found)
     sure(len(found) == len(levels), f"{len(levels)} levels need as many answers, not {len(found)}")
     sure(
@@ -53,7 +53,7 @@ def _loud_frames(loud_frames: Function) -> None:
 def _with_hysteresis(with_hysteresis: Function) -> None:
     chances = [0.1, 0.4, 0.6, 0.4, 0.45, 0.3, 0.4, 0.55, 0.1]
     found = with_hysteresis(chances, 0.5, 0.35)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     drawn = _drawn(list(found))
     sure(len(drawn) == len(chances), f"{len(chances)} chances need as many answers as that")
     sure(
@@ -82,7 +82,7 @@ def _with_hysteresis(with_hysteresis: Function) -> None:
 def _turn_ends(turn_ends: Function) -> None:
     speech = _flags("..###.####...........##......")
     found = turn_ends(speech, 4)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     found = list(found)
     sure(
         found != [9, 22],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 
 def _playback_starts(playback_starts: Function) -> None:
     found = playback_starts([1.0, 1.5, 6.0], [2.0, 1.0, 1.0])
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     found = [round(float(each), 6) for each in found]
     sure(len(found) == 3, f"three sentences begin at three times, not {len(found)}")
     sure(
@@ -37,7 +37,7 @@ def _playback_starts(playback_starts: Function) -> None:
 
 def _same_words(same_words: Function) -> None:
     given = same_words("what is a token", "What is a token?")
-    sure(given is not None, "it gives nothing back. Is there a `return`?")
+    given_back(given)
     sure(
         given,
         "“what is a token” and “What is a token?” are the same words. Recognisers change their "

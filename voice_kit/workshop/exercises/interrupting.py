@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voice_kit.types import Word
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 SAID = (
     Word("A", 0.0, 0.1),
@@ -16,7 +16,7 @@ SAID = (
 
 def _heard_words(heard_words: Function) -> None:
     half = heard_words(SAID, 0.75)
-    sure(half is not None, "it gives nothing back. Is there a `return`?")
+    given_back(half)
     sure(isinstance(half, str), "it should give a text: the words, joined by spaces")
     sure(
         heard_words(SAID, 0.0) == "",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 
 def _choose(choose: Function) -> None:
     sure_of_it = {"chat": 0.05, "search": 0.15, "skill": 0.8}
     found = choose(sure_of_it, 0.6)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     sure(
         found != 0.8,
         "it gives a chance, not a kind. max(chances, key=chances.get) gives the kind with the most",
@@ -38,7 +38,7 @@ def _choose(choose: Function) -> None:
 def _confusion(confusion: Function) -> None:
     pairs = [("skill", "skill"), ("skill", "chat"), ("skill", "chat"), ("chat", "skill")]
     found = confusion(pairs)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     sure(
         hasattr(found, "get"),
         "it should give a dictionary from (wanted, found) to how often that happened",

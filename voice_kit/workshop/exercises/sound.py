@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voice_kit.types import FRAME, RATE, Samples
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 GIVEN = {"np": np, "FRAME": FRAME, "RATE": RATE}
 
@@ -18,7 +18,7 @@ def _tone(level: float, count: int = FRAME) -> Samples:
 
 def _rms_dbfs(rms_dbfs: Function) -> None:
     full = rms_dbfs(np.ones(FRAME, np.float32))
-    sure(full is not None, "it gives nothing back. Is there a `return`?")
+    given_back(full)
     sure(np.ndim(full) == 0, "it should give one number for a frame, not one for each sample")
     loud, soft = float(rms_dbfs(_tone(1.0))), float(rms_dbfs(_tone(0.1)))
     sure(
@@ -55,7 +55,7 @@ def _rms_dbfs(rms_dbfs: Function) -> None:
 def _in_frames(in_frames: Function) -> None:
     samples = np.arange(1, 3 * FRAME + 1, dtype=np.float32) / (4 * FRAME)
     whole = in_frames(samples)
-    sure(whole is not None, "it gives nothing back. Is there a `return`?")
+    given_back(whole)
     whole = list(whole)
     sure(len(whole) > 0, "it gives no frame at all")
     sure(
@@ -95,7 +95,7 @@ def _mixed(mixed: Function) -> None:
     speech, noise = _tone(0.2, RATE), rng.normal(0, 0.5, RATE).astype(np.float32)
     before = noise.copy()
     found = mixed(speech, noise, 20.0)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     sure(np.shape(found) == speech.shape, "the mix should be as long as the speech")
     sure(np.array_equal(noise, before), "it changed the noise it was given. Make a new array")
     added = np.asarray(found) - speech

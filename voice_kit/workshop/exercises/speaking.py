@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 ABBREVIATIONS = ("Dr.", "Mr.", "Mrs.", "e.g.")
 GIVEN = {"re": re, "ABBREVIATIONS": ABBREVIATIONS}
@@ -111,7 +111,7 @@ def _sentences(sentences: Function) -> None:
 def _to_say(to_say: Function) -> None:
     def of(text: str) -> str:
         said = to_say(text, dict(UNITS))
-        sure(said is not None, "it gives nothing back. Is there a `return`?")
+        given_back(said)
         return str(said)
 
     said = of("Walk 3 km now.")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from voice_kit.types import Message
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 GIVEN = {"time": time, "Message": Message}
 
@@ -48,7 +48,7 @@ def _first_token_time(first_token_time: Function) -> None:
         f"it takes {stream.taken} tokens from the stream to time one. Leave the loop after the "
         "first; `list` waits for the whole answer",
     )
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     found = float(found)
     sure(
         found >= 0.8 * WAIT,
@@ -86,7 +86,7 @@ def _names(messages: Sequence[Message]) -> list[str]:
 def _trimmed(trimmed: Function) -> None:
     talk = _talk(("s", 50), *[("u", 10), ("a", 10)] * 3, ("u", 10))
     found = trimmed(list(talk), 100, _cost)
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     names = _names(list(found))
     sure(
         names != _names(talk[1:]) and "s0" in names,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voice_kit.types import FRAME, RATE
-from voice_kit.workshop.exercises.exercise import Exercise, Function, sure
+from voice_kit.workshop.exercises.exercise import Exercise, Function, given_back, sure
 
 GIVEN = {"np": np, "time": time, "FRAME": FRAME, "RATE": RATE}
 
@@ -26,7 +26,7 @@ def distance(said: str, heard: str) -> int:
 
 def _word_error_rate(word_error_rate: Function) -> None:
     found = word_error_rate("set a timer", "set a timer")
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     sure(
         float(found) != 1.0,
         "what was heard rightly gets 1. That is how much is right; count what is wrong",
@@ -102,7 +102,7 @@ def _real_time_factor(real_time_factor: Function) -> None:
     began = time.perf_counter()
     found = real_time_factor(recogniser, _Sound(0.25))
     most = (time.perf_counter() - began) / 0.25
-    sure(found is not None, "it gives nothing back. Is there a `return`?")
+    given_back(found)
     sure(not isinstance(found, str), "it gives back the text. How long did it take?")
     sure(recogniser.calls > 0, "it never calls `transcribe`, so it measures nothing")
     sure(
@@ -133,7 +133,7 @@ def _is_invention(is_invention: Function) -> None:
         return [0.02] * around + [chance] * round(seconds * RATE / FRAME) + [0.02] * around
 
     silent = is_invention("Thank you for watching.", of(0))
-    sure(silent is not None, "it gives nothing back. Is there a `return`?")
+    given_back(silent)
     sure(
         bool(silent),
         "it believes “Thank you for watching.” where nobody spoke at all. What should be True when "
