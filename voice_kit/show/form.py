@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import anywidget
 import traitlets
+
+from voice_kit.show.home_loop import HomeLoop
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,12 @@ class Form(anywidget.AnyWidget):
         self.on_set, self.on_press = on_set, on_press
         super().__init__(**more)
         self.show(fields, buttons)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        with suppress(RuntimeError):
-            self.here()
+        self._home = HomeLoop()
         self.on_msg(self._received)
 
     def here(self) -> None:
         """From now on, call on the event loop that runs here."""
-        self._loop = asyncio.get_running_loop()
+        self._home.here()
 
     def show(
         self, fields: list[Slider | Choice] | None = None, buttons: list[Button] | None = None
@@ -132,14 +130,8 @@ class Form(anywidget.AnyWidget):
             case {"set": str(name), "value": str() | int() | float() as value}:
                 known = any(field["name"] == name for field in self.fields)
                 if known and self.on_set is not None:
-                    self._soon(self.on_set, name, value)
+                    self._home.soon(self.on_set, name, value)
             case {"press": str(name)}:
                 known = any(button["name"] == name for button in self.buttons)
                 if known and self.on_press is not None:
-                    self._soon(self.on_press, name)
-
-    def _soon(self, call: Callable[..., object], *given: Any) -> None:
-        if self._loop is None or not self._loop.is_running():
-            call(*given)
-        else:
-            self._loop.call_soon_threadsafe(call, *given)
+                    self._home.soon(self.on_press, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ import traitlets
 from voice_kit.converse.timeline import Timeline, TurnTimes
 from voice_kit.settings import Settings
 from voice_kit.show.bars import as_bars, as_csv, row, so_far, stages
+from voice_kit.show.home_loop import HomeLoop
 from voice_kit.show.timeline import HUMAN, draw
 from voice_kit.types import (
     Abandoned,
@@ -67,10 +67,7 @@ class TimelineView(anywidget.AnyWidget):
         self._rules: dict[int, Settings] = {}  # those that a turn under way began with
         known = [as_bars(turn) for turn in list(self._times.values())[-keep:]]
         super().__init__(turns=known, stages=stages(), **more)
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._home = HomeLoop()
         self.on_msg(self._received)
 
     def __call__(self, event: Event) -> None:
@@ -133,7 +130,4 @@ class TimelineView(anywidget.AnyWidget):
         """Take a click from the browser, on whatever thread it comes."""
         match content:
             case {"pick": [int(turn), str(stage)]} if self.on_pick is not None:
-                if self._loop is None or not self._loop.is_running():
-                    self.on_pick(turn, stage)
-                else:
-                    self._loop.call_soon_threadsafe(self.on_pick, turn, stage)
+                self._home.soon(self.on_pick, turn, stage)

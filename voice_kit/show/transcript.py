@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from voice_kit.show.home_loop import HomeLoop
 from voice_kit.show.minutes import Minutes
 from voice_kit.types import Event
 
@@ -41,10 +41,7 @@ class Transcript(anywidget.AnyWidget):
         self.on_line = on_line
         self._keep = keep
         super().__init__(now=self.minutes.now(), typing=on_line is not None, **more)
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._home = HomeLoop()
         self.on_msg(self._received)
 
     def __call__(self, event: Event) -> None:
@@ -70,10 +67,7 @@ class Transcript(anywidget.AnyWidget):
         line = content.get("line") if isinstance(content, dict) else None
         if not isinstance(line, str) or not line.strip():
             return
-        if self._loop is None or not self._loop.is_running():
-            self._type(line)
-        else:
-            self._loop.call_soon_threadsafe(self._type, line)
+        self._home.soon(self._type, line)
 
     def _type(self, line: str) -> None:
         if self.on_line is not None:
