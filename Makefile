@@ -18,7 +18,7 @@ CORE := .venv/.core
 WORKSHOP := .venv/.workshop
 TEST := .venv/.test
 DECIDES := .venv/.made pyproject.toml constraints.txt
-EXTRAS := workshop,openai,llamacpp,piper,litellm,mcp,screen,serve,redis,test
+EXTRAS := workshop,openai,llamacpp,piper,litellm,mcp,screen,serve,redis,ray,otel,test
 
 help: ## list these commands
 	@echo "make COMMAND, where COMMAND is one of:"

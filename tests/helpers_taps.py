@@ -85,6 +85,10 @@ TAPS = """
 """An init script. Its times are seconds since 1970, as `time.time()` of this machine has them."""
 
 
+NEAR = 5.0
+"""Seconds for which an audio clock and the page's go alike."""
+
+
 def sounds(page, name):
     """When sound began and ended in the page: `heard` from the microphone, or `played`.
 
@@ -93,8 +97,12 @@ def sounds(page, name):
     taps = page.evaluate("() => taps")
     found = []
     for tap, at, loud in taps[name]:
-        # A message about the audio clock is never early: the least delayed one tells the time.
-        offset = min(now - then for each, then, now in taps["syncs"][name] if each == tap)
+        # A message about the audio clock is never early: the least delayed one tells the time. That
+        # clock is not the page's: over minutes they come apart.
+        syncs = [(abs(then - at), now - then) for each, then, now in taps["syncs"][name]
+                 if each == tap]  # fmt: skip
+        near = min(distance for distance, _ in syncs) + NEAR
+        offset = min(offset for distance, offset in syncs if distance <= near)
         if loud:
             found.append((at + offset, None))
         elif found:

@@ -16,7 +16,7 @@ from helpers_jupyter import lab, notebook
 from helpers_taps import joined, sounds
 
 HERE = Path(__file__).parent
-QUESTIONS = ["question_token", "question_vad", "question_wer", "question_sample_rate"]
+QUESTIONS = ["question_rtf", "question_vad", "question_wer", "question_sample_rate"]
 MEGABYTE = 1 << 20
 
 pytestmark = [

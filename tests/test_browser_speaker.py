@@ -456,6 +456,37 @@ def test_two_playbacks_are_heard_at_once_and_one_can_be_quieter():
 
 
 @chromium
+def test_reports_wait_for_the_one_before_but_news_does_not():
+    async def scene():
+        async with page_with() as (_, page):
+            return await page.page.evaluate(
+                """() => {
+                  const sent = [], dones = [];
+                  const report = module.gathered((heard, done) => {
+                    sent.push(heard.map(({ samples }) => samples));
+                    dones.push(done);
+                  });
+                  const say = (samples, more) =>
+                    report([{ id: 1, samples, audible: null, final: false, ...more }]);
+                  say(1);
+                  say(2);                      // whether anybody answers is not known yet
+                  for (const done of dones.splice(0)) done();
+                  say(3);
+                  say(4);                      // kept, for the third is on its way
+                  say(5);                      // ... and this is newer
+                  dones.shift()();             // now it goes
+                  say(6, { final: true });     // at once
+                  for (const done of dones.splice(0)) done();
+                  say(7);
+                  for (let n = 8; n < 13; n++) say(n);  // a slow way: one in five goes all the same
+                  return sent;
+                }"""
+            )
+
+    assert in_the_browser(scene()) == [[1], [2], [3], [5], [6], [7], [12]]
+
+
+@chromium
 def test_an_answer_is_played_paused_and_interrupted_from_python():
     async def talk():
         async with page_with() as (speaker, page):

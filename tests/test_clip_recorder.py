@@ -107,7 +107,7 @@ def test_where_ipywebrtc_does_not_load_our_own_microphone_records(monkeypatch):
             say("state", state="asking", message="")
             say("state", state="live", message="")
             for seq in range(10):
-                say("frame", [np.full(FRAME, value, np.float32).tobytes()], seq=seq)
+                say("frames", [np.full(FRAME, value, np.float32).tobytes()], seq=seq)
             say("state", state="off", message="")
             for _ in range(5):
                 await asyncio.sleep(0)

@@ -45,7 +45,7 @@ class FarMic:
 
     def frames(self, *numbers, page="", run=1) -> None:
         for number in numbers:
-            self.say("frame", page, run, [numbered(number).tobytes()], seq=number)
+            self.say("frames", page, run, [numbered(number).tobytes()], seq=number)
 
 
 async def heard(mic) -> list[int]:
@@ -92,12 +92,26 @@ def test_a_frame_is_not_copied_on_its_way():
         first = await begun(anext(sounds))
         far.press()
         data = numbered(7).tobytes()
-        far.say("frame", buffers=[data], seq=0)
+        far.say("frames", buffers=[data], seq=0)
         frame = await first
         assert np.shares_memory(frame, np.frombuffer(data, np.float32))
         assert (frame.dtype, frame.shape) == (np.float32, (FRAME,))
 
     run(scene(), fast=True)
+
+
+def test_frames_of_one_message_are_heard_in_their_order():
+    async def scene():
+        far = FarMic()
+        listening = await begun(heard(far.mic))
+        far.press()
+        far.say("frames", buffers=[numbered(n).tobytes() for n in (1, 2, 3)], seq=1)
+        far.frames(4)
+        far.release()
+        assert await listening == [-1, 1, 2, 3, 4]
+        return far.mic.lost
+
+    assert run(scene(), fast=True) == 1  # the first never came
 
 
 def test_what_was_lost_on_the_way_becomes_silence_of_the_same_length():
@@ -132,9 +146,9 @@ def test_a_frame_that_is_none_is_not_heard():
         far = FarMic()
         listening = await begun(heard(far.mic))
         far.press()
-        far.say("frame", buffers=[b"1234"], seq=0)
-        far.say("frame", buffers=[np.full(FRAME, np.nan, np.float32).tobytes()], seq=0)
-        far.say("frame", seq=1)
+        far.say("frames", buffers=[b"1234"], seq=0)
+        far.say("frames", buffers=[np.full(FRAME, np.nan, np.float32).tobytes()], seq=0)
+        far.say("frames", seq=1)
         far.release()
         return await listening
 
@@ -403,6 +417,47 @@ def test_a_browser_that_cannot_have_16_khz_is_converted_without_mirrored_tones(r
     spectrum = np.abs(np.fft.rfft(sound[-RATE:] * np.hanning(RATE)))
     assert np.argmax(spectrum) == 1000  # Hz: a second has as many lines as the rate has hertz
     assert spectrum[4900:5100].max() < spectrum[1000] / 300
+
+
+@chromium
+def test_frames_wait_for_the_message_before_and_then_go_together():
+    async def scene():
+        async with page_with() as (_, page):
+            return await page.page.evaluate(
+                """() => {
+                  const sent = [], dones = [];
+                  const give = module.together((seq, frames, done) => {
+                    sent.push([seq, frames.length]);
+                    dones.push(done);
+                  });
+                  let seq = 0;
+                  const frames = (count) => { while (count--) give(seq++, new Float32Array(1)); };
+                  frames(2);            // nobody answers yet: one alone, one kept
+                  dones.shift()();      // the first message is dealt with: the one kept goes
+                  frames(5);            // kept, for the second is on its way
+                  dones.shift()();      // ... and go together
+                  frames(9);            // a way that is too slow gets eight at once
+                  return sent;
+                }"""
+            )
+
+    assert in_the_browser(scene()) == [[0, 1], [1, 1], [2, 5], [7, 8]]
+
+
+@chromium
+def test_where_no_message_is_ever_answered_two_frames_go_together():
+    async def scene():
+        async with page_with() as (_, page):
+            return await page.page.evaluate(
+                """() => {
+                  const sent = [];
+                  const give = module.together((seq, frames) => sent.push([seq, frames.length]));
+                  for (let seq = 0; seq < 7; seq++) give(seq, new Float32Array(1));
+                  return sent;
+                }"""
+            )
+
+    assert in_the_browser(scene()) == [[0, 1], [1, 2], [3, 2], [5, 2]]
 
 
 PROBLEMS = {

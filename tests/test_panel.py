@@ -106,7 +106,7 @@ class Page:
         for number in range(len(sound.samples) // FRAME):
             await asyncio.sleep(FRAME / RATE)
             frame = np.ascontiguousarray(sound.samples[number * FRAME : (number + 1) * FRAME])
-            message = {"kind": "frame", "run": f"run {self.runs}", "seq": number}
+            message = {"kind": "frames", "run": f"run {self.runs}", "seq": number}
             self.mic._received(None, message, [memoryview(frame)])
 
 

@@ -123,6 +123,7 @@ def load_settings(
         try:
             path.read_bytes()  # the source below takes a missing file for an empty one
             tree = TomlConfigSettingsSource(Settings, toml_file=path).toml_data
+            tree.pop("serve", None)  # the gateway's own, as is VOICE_KIT_SERVE_*
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path} cannot be read: {error}. Mend or remove it.") from error
         _checked(tree, str(path))
@@ -151,7 +152,7 @@ def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _known(dotted: str) -> bool:
-    return dotted in names() or dotted.startswith("options.")
+    return dotted in names() or dotted.startswith(("options.", "serve_"))
 
 
 def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:

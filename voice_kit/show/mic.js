@@ -1,6 +1,7 @@
 // The browser's microphone, as frames of 512 samples at 16 kHz; as a widget and for any page.
 
 const RATE = 16000;
+const MOST = 8; // frames a message, however slow the way is
 const BEHIND = 625; // frames that nobody confirmed, 20 s: whoever should hear them is gone
 
 const MESSAGES = {
@@ -274,16 +275,40 @@ function draw(model, el, press, seen) {
   };
 }
 
+/**
+ * Frames on their way to a kernel. Each message costs a notebook several more, and a page that sends
+ * more than it can bear is late with all it does: what gathers while one is on the way goes together.
+ * @param {(seq: number, frames: Float32Array[], done: () => void) => void} send calls `done` once the
+ *   kernel has dealt with it. Where nobody ever does, two frames are a message.
+ */
+export function together(send) {
+  let frames = [], first = 0, sent = 0, dealt = 0;
+  function flush() {
+    const [message, seq] = [frames, first], number = ++sent;
+    frames = [];
+    send(seq, message, () => {
+      dealt = Math.max(dealt, number);
+      if (dealt === sent && frames.length) flush();
+    });
+  }
+  return (seq, frame) => {
+    if (!frames.length) first = seq;
+    frames.push(frame);
+    if (dealt === sent || frames.length >= (dealt ? MOST : 2)) flush();
+  };
+}
+
 /** The widget: one microphone a model, in the page that was asked last; every view shows its state. */
 export default () => {
   const page = Math.random().toString(36).slice(2), views = new Set();
   const here = { state: "off", message: "", devices: [] };
-  let mic, run = 0, confirmed = 0;
+  let mic, run = 0, confirmed = 0, gather;
   return {
     initialize({ model }) {
-      const tell = (content, buffers) => {
+      const tell = (content, buffers, done) => {
+        const status = ({ content: { execution_state } }) => execution_state === "idle" && done();
         try {
-          model.send({ page, run: `${page}/${run}`, ...content }, undefined, buffers);
+          model.send({ page, run: `${page}/${run}`, ...content }, done && { iopub: { status } }, buffers);
         } catch { // the kernel was restarted
           mic.stop("lost");
         }
@@ -297,10 +322,13 @@ export default () => {
           const loud = loudness(frame);
           for (const view of views) view.level(loud);
           if (seq - confirmed > BEHIND) mic.stop("lost");
-          else tell({ kind: "frame", seq }, [frame.buffer]);
+          else gather(seq, frame);
         },
         onstate(state, message) {
-          if (state === "asking") [run, confirmed] = [run + 1, 0];
+          if (state === "asking") {
+            [run, confirmed] = [run + 1, 0];
+            gather = together((seq, frames, done) => tell({ kind: "frames", seq }, frames.map(({ buffer }) => buffer), done));
+          }
           show({ state, message });
           tell({ kind: "state", state, message });
         },

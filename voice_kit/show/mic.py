@@ -126,8 +126,9 @@ class Mic(anywidget.AnyWidget):
     def _received(self, _: object, content: Any, buffers: list[Any]) -> None:
         """Called with each message of a page, on whichever thread the kernel reads them."""
         match content:
-            case {"kind": "frame", "run": str(run), "seq": int(seq)} if buffers:
-                self._heard(run, seq, buffers[0])
+            case {"kind": "frames", "run": str(run), "seq": int(first)}:
+                for seq, data in enumerate(buffers, first):
+                    self._heard(run, seq, data)
             case {"kind": "here", "page": str(page)} if self.state not in ("live", "asking"):
                 self.page = page
                 if self._wanted:

@@ -1,6 +1,7 @@
 // The browser's loudspeaker: sound comes in ahead, is played without gaps, and every 50 ms the
 // page says how much of it was heard. As a widget and for any page.
 
+const MOST = 5; // reports of 50 ms in a row that may be left out
 const RATE = 24000; // of the sound that comes in; the browser converts it to what the card wants
 
 // Runs in the audio thread. What fades out after a pause is not counted, and comes again.
@@ -198,23 +199,49 @@ const WORDS = {
   elsewhere: "The sound comes out of another page.",
 };
 
+/**
+ * What was heard, on its way to a kernel: news at once, and how far it has come when the last report
+ * was dealt with. Each message costs a notebook several more, and sound must not wait behind them.
+ * @param {(heard: object[], done: () => void) => void} send calls `done` once the kernel has it.
+ */
+export function gathered(send) {
+  const latest = new Map();
+  let sent = 0, dealt = 0, skipped = 0;
+  function flush() {
+    const heard = [...latest.values()], number = ++sent;
+    latest.clear();
+    skipped = 0;
+    send(heard, () => {
+      dealt = Math.max(dealt, number);
+      if (dealt === sent && latest.size) flush();
+    });
+  }
+  return (heard) => {
+    for (const each of heard) latest.set(each.id, each);
+    const news = heard.some(({ audible, final }) => audible !== null || final);
+    if (news || !dealt || dealt === sent || ++skipped >= MOST) flush();
+  };
+}
+
 /** The widget: one loudspeaker a model, in the page that was opened or pressed last. */
 export default () => {
   const page = Math.random().toString(36).slice(2), views = new Set();
   let speaker, alive = true, mine = () => true, claim = () => {};
   return {
     initialize({ model }) {
-      const tell = (content) => {
+      const tell = (content, done) => {
+        const status = ({ content: { execution_state } }) => execution_state === "idle" && done();
         try {
-          model.send({ page, ...content });
+          model.send({ page, ...content }, done && { iopub: { status } });
         } catch { // the kernel was restarted, and this model with it
           alive = false;
           speaker.close();
         }
       };
+      const report = gathered((heard, done) => tell({ kind: "heard", heard }, done));
       const refresh = () => views.forEach((show) => show());
       speaker = loudspeaker({
-        onheard: (heard) => tell({ kind: "heard", heard }),
+        onheard: report,
         onstate(state) {
           tell({ kind: "state", state });
           refresh();

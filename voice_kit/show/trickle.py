@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-MOST = 16.0
-"""Messages a second, half as many as there are frames: all that goes to the page queues for one
+MOST = 10.0
+"""Messages a second, a third of the frames: all that goes to the page queues for one
 connection, and what is to be heard at once must not wait behind what is only looked at."""
 
 

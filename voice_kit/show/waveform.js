@@ -205,7 +205,7 @@ export function waveform(element, { past = memory() } = {}) {
   function step(now) {
     frame = 0;
     const passed = Math.min(0.2, (now - before) / 1000), ahead = past.last - head;
-    if (calm.matches ? now - before < 500 : now - before < 11) return settle();
+    if (calm.matches ? now - before < 500 : now - before < 30) return settle();
     before = now;
     head = calm.matches || Math.abs(ahead) > 1 ? past.last : Math.min(past.last, head + passed + (ahead - 0.06) * Math.min(1, 3 * passed));
     draw(now);
