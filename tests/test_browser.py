@@ -25,7 +25,6 @@ PATIENCE = 60
 pytestmark = [
     pytest.mark.needs("chromium", "jupyter"),
     pytest.mark.timeout(400),
-    pytest.mark.skip(reason="unfinished: a spoken interruption and ipykernel 6 are not proved yet"),
 ]
 
 
