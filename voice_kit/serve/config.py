@@ -56,6 +56,9 @@ class Serve(BaseSettings):
     """“auto” asks for a JWT where `secret` or `public_key` is set, else for `token`."""
     origins: Names = ()
     """Pages of other hosts that may connect, such as https://talk.example.org."""
+    proxies: Names = ()
+    """Addresses or networks of our own proxies, such as 10.0.0.0/8: what they say of whom they
+    speak for (X-Forwarded-For and -Proto) is believed, and nobody else's word."""
     allow: Names = ()
     """Tools that touch the machine and may be used over the network all the same."""
     max_connections: int = Field(default=200, ge=1)
