@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from voice_kit import __version__
-from voice_kit.cli import answering, bench, hearing, lab, replaying, room, scenario, whole
+from voice_kit.cli import answering, bench, course, hearing, lab, replaying, room, scenario, whole
 from voice_kit.cli.options import put
 from voice_kit.errors import VoiceKitError
 
@@ -45,7 +45,7 @@ def _root(
     pass
 
 
-for module in (whole, hearing, answering, room, lab, scenario, replaying, bench):
+for module in (whole, hearing, answering, room, lab, scenario, replaying, bench, course):
     module.add_to(app)
 
 

@@ -21,6 +21,9 @@ from voice_kit.workshop.exercises.exercise import Checked, Exercise, Function
 STRICT = "VOICE_KIT_STRICT"
 """Set in the environment, anything but "passed" is an error: for the tests of the notebooks."""
 
+FILLED_IN = "# Filled in by voice-kit catch-up: the course's answer, until yours passes."
+"""The first line of an answer that its learner did not write."""
+
 _last: list[str] = []
 _asked: Counter[str] = Counter()
 
@@ -60,7 +63,8 @@ def mine(answer: Function | str, *, otherwise: Function) -> Function:
     if isinstance(answer, str):
         exercise, kept = _named(answer), kept_answer(_named(answer))
         if kept is not None and exercise.check(kept).passed:
-            print(f"{answer}: your own, from notebook {exercise.notebook}")
+            whose = "the course’s, filled in" if was_filled_in(exercise) else "your own"
+            print(f"{answer}: {whose}, from notebook {exercise.notebook}")
             return kept
         print(f"{answer}: the package's, until yours is there (notebook {exercise.notebook})")
         return otherwise
@@ -71,7 +75,7 @@ def mine(answer: Function | str, *, otherwise: Function) -> Function:
 
 def progress() -> dict[str, bool]:
     """Each exercise in the order of the course, and whether a passing answer is kept."""
-    return {name: _file(exercise).exists() for name, exercise in EXERCISES.items()}
+    return {name: kept_file(exercise).exists() for name, exercise in EXERCISES.items()}
 
 
 def keep(exercise: Exercise, answer: Function | str) -> None:
@@ -80,7 +84,7 @@ def keep(exercise: Exercise, answer: Function | str) -> None:
         source = answer if isinstance(answer, str) else inspect.getsource(answer)
     except (OSError, TypeError):
         return
-    file = _file(exercise)
+    file = kept_file(exercise)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(textwrap.dedent(source), encoding="utf-8")
@@ -91,16 +95,25 @@ def keep(exercise: Exercise, answer: Function | str) -> None:
 def kept_answer(exercise: Exercise) -> Callable[..., Any] | None:
     """What was kept, as a function; None where nothing is, or it was broken since."""
     try:
-        source = _file(exercise).read_text(encoding="utf-8")
+        source = kept_file(exercise).read_text(encoding="utf-8")
         names: dict[str, Any] = dict(exercise.given)
-        exec(compile(source, str(_file(exercise)), "exec"), names)
+        exec(compile(source, str(kept_file(exercise)), "exec"), names)
     except Exception:  # it is somebody's own code: anything may happen
         return None
     found = names.get(exercise.name)
     return found if callable(found) else None
 
 
-def _file(exercise: Exercise) -> Path:
+def was_filled_in(exercise: Exercise) -> bool:
+    """Whether what is kept is the course's answer and not the learner's."""
+    try:
+        return kept_file(exercise).read_text(encoding="utf-8").startswith(FILLED_IN)
+    except (OSError, ValueError):
+        return False
+
+
+def kept_file(exercise: Exercise) -> Path:
+    """Where an answer is kept."""
     return home() / "exercises" / f"{exercise.notebook}_{exercise.name}.py"
 
 
