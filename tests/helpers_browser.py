@@ -7,6 +7,8 @@ Playwright's synchronous interface has an event loop of its own: while a browser
 import io
 import os
 import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -49,20 +51,60 @@ TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/jso
 def browser(fake_wav=None, *, autoplay=True):
     """Chromium with an empty profile; `fake_wav` plays once when its microphone opens, and
     without one that beeps. The tests that use it are marked `needs("chromium")`."""
-    need("chromium")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="no playwright in this Python: run make test"
-    )
-    arguments = [*ARGUMENTS, *([AUTOPLAY] if autoplay else [])]
-    if fake_wav is not None:
-        arguments.append(f"--use-file-for-fake-audio-capture={fake_wav}%noloop")
-    found = next(filter(None, map(shutil.which, PROGRAMS)))
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=arguments)
+    program, *arguments = _command(fake_wav, autoplay=autoplay)
+    with _playwright().sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=arguments)
         try:
             yield chromium
         finally:
             chromium.close()
+
+
+def _playwright():
+    need("chromium")
+    return pytest.importorskip(
+        "playwright.sync_api", reason="no playwright in this Python: run make test"
+    )
+
+
+def _command(fake_wav, *, autoplay=True):
+    found = next(filter(None, map(shutil.which, PROGRAMS)))
+    microphone = f"--use-file-for-fake-audio-capture={fake_wav}%noloop"
+    return [
+        *(found, *ARGUMENTS),
+        *([AUTOPLAY] if autoplay else []),
+        *([microphone] if fake_wav is not None else []),
+    ]
+
+
+@contextmanager
+def left_alone(fake_wav=None, *, window=(1200, 1400)):
+    """Chromium with one page that nobody watches; gives a context manager that holds that page.
+
+    Whatever drives a page is told of each message that it gets, which costs as much again as the
+    page itself: to measure, let it go meanwhile.
+    """
+    playwright = _playwright()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [
+            *(*_command(fake_wav), f"--user-data-dir={profile}", "--remote-debugging-port=0"),
+            *(f"--window-size={window[0]},{window[1]}", "about:blank"),
+        ]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as chromium:
+            try:
+                told = next(line for line in chromium.stderr if "DevTools listening on " in line)
+                address = told.split("DevTools listening on ")[1].strip()
+
+                @contextmanager
+                def held():
+                    with playwright.sync_playwright() as driver:
+                        (world,) = driver.chromium.connect_over_cdp(address).contexts
+                        yield world.pages[0]
+
+                yield held
+            finally:
+                chromium.terminate()
+                chromium.stderr.close()
 
 
 class Complaints:

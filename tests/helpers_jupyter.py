@@ -82,6 +82,12 @@ class Lab:
     def __init__(self, page, folder, began):
         self.page, self.folder, self.began = page, folder, began
 
+    def opened(self):
+        """Wait until it is there, and its kernel."""
+        self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
+        self.page.evaluate(ONE_KERNEL)
+        return self
+
     def seconds(self):
         """How long ago the page was opened."""
         return time.monotonic() - self.began
@@ -161,13 +167,9 @@ def lab(path, fake_wav=None, *, dark=False, packages=None, allowed=(), viewport=
     another host fail the test at the end.
     """
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        (folder / "work").mkdir()
-        shutil.copy(path, folder / "work")
-        address, token = stack.enter_context(_server(folder, packages))
+        folder, url = stack.enter_context(serving(path, packages))
         chromium = stack.enter_context(browser(fake_wav))
         began = time.monotonic()
-        url = f"{address}lab/tree/{Path(path).name}?token={token}"
         page = stack.enter_context(
             opened(
                 chromium,
@@ -178,9 +180,18 @@ def lab(path, fake_wav=None, *, dark=False, packages=None, allowed=(), viewport=
                 viewport={"width": viewport[0], "height": viewport[1]},
             )
         )
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
-        page.evaluate(ONE_KERNEL)
-        yield Lab(page, folder / "work", began)
+        yield Lab(page, folder, began).opened()
+
+
+@contextmanager
+def serving(path, packages=None):
+    """The folder with a copy of the notebook, and where a JupyterLab of its own shows it."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / "work").mkdir()
+        shutil.copy(path, folder / "work")
+        with _server(folder, packages) as (address, token):
+            yield folder / "work", f"{address}lab/tree/{Path(path).name}?token={token}"
 
 
 @contextmanager

@@ -7,17 +7,20 @@ a busy machine cannot change.
 
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_browser import fake_microphone
-from helpers_jupyter import lab, notebook
-from helpers_taps import joined, sounds
+from helpers_browser import fake_microphone, left_alone
+from helpers_jupyter import Lab, notebook, serving
+from helpers_taps import TAPS, joined, sounds
 
 HERE = Path(__file__).parent
 QUESTIONS = ["question_rtf", "question_vad", "question_wer", "question_sample_rate"]
 MEGABYTE = 1 << 20
+WARM = 10
+"""Seconds before anything is counted."""
 
 pytestmark = [
     pytest.mark.needs("chromium", "jupyter"),
@@ -40,6 +43,19 @@ def told(page):
     return next(each["value"] for each in metrics if each["name"] == "JSHeapUsedSize")
 
 
+def wait_for_frames(diary, count):
+    """Return once the kernel has heard so many."""
+    told = 0
+    with diary.open(encoding="utf-8") as lines:
+        while told < count:
+            line = lines.readline()
+            if line.endswith("\n"):
+                told = json.loads(line)["frames"]
+            else:
+                lines.seek(lines.tell() - len(line))
+                time.sleep(0.5)
+
+
 def test_the_numbers_of_the_live_loop(tmp_path, soak):
     seconds = soak(60, 600)
     pieces, length = [1.0], 1.0
@@ -52,22 +68,26 @@ def test_the_numbers_of_the_live_loop(tmp_path, soak):
     cell = f"import sys\nsys.path.insert(0, {str(HERE)!r})\nimport live_stub\n"
     start = f"panel = live_stub.panel({str(diary)!r})\npanel.start()"
     path = notebook(tmp_path / "numbers.ipynb", cell + start)
-    with lab(path, tmp_path / "mic.wav") as opened:
-        page = opened.page
-        page.set_default_timeout(120_000)
-        opened.run_all()
-        opened.python("await panel.ready()")
-        page.get_by_role("button", name="Start the microphone").click()
-        page.get_by_role("button", name="Stop the microphone").wait_for()
-        live = opened.seconds()
-        page.wait_for_function(f"taps.frames.length > {10 * 31}", timeout=300_000)
-        before = told(page), float(opened.python("print(live_stub.memory())"))
-        frames = f"taps.frames.length > {(10 + seconds) * 31}"
-        page.wait_for_function(frames, timeout=1000 * (seconds + 300))
-        after = told(page), float(opened.python("print(live_stub.memory())"))
-        lost = int(opened.python("print(panel.board.mic.lost)"))
-        heard, played = joined(sounds(page, "heard"), gap=1.0), sounds(page, "played")
-        taps = page.evaluate("() => ({ frames: taps.frames, drawn: taps.drawn })")
+    with serving(path) as (folder, url), left_alone(tmp_path / "mic.wav") as held:
+        with held() as page:
+            page.set_default_timeout(120_000)
+            page.add_init_script(TAPS)
+            opened = Lab(page, folder, time.monotonic())
+            page.goto(url)
+            opened.opened().run_all()
+            opened.python("await panel.ready()")
+            page.get_by_role("button", name="Start the microphone").click()
+            page.get_by_role("button", name="Stop the microphone").wait_for()
+            live = opened.seconds()
+            page.wait_for_function(f"taps.frames.length > {WARM * 31}", timeout=300_000)
+            before = told(page), float(opened.python("print(live_stub.memory())"))
+        wait_for_frames(diary, (WARM + seconds) * 31)
+        with held() as page:
+            opened = Lab(page, folder, 0)
+            after = told(page), float(opened.python("print(live_stub.memory())"))
+            lost = int(opened.python("print(panel.board.mic.lost)"))
+            heard, played = joined(sounds(page, "heard"), gap=1.0), sounds(page, "played")
+            taps = page.evaluate("() => ({ frames: taps.frames, drawn: taps.drawn })")
     events = [json.loads(line) for line in diary.read_text(encoding="utf-8").splitlines()]
 
     grown = [(now - then) / MEGABYTE for then, now in zip(before, after, strict=True)]
