@@ -30,7 +30,7 @@ from voice_kit.settings.groups import (
 
 FILE = "voice-kit.toml"
 PREFIX = "VOICE_KIT_"
-NOT_SETTINGS = {"VOICE_KIT_REQUIRE", "VOICE_KIT_HOME", "VOICE_KIT_STRICT"}
+NOT_SETTINGS = {"VOICE_KIT_REQUIRE", "VOICE_KIT_HOME", "VOICE_KIT_STRICT", "VOICE_KIT_ROOM"}
 """Environment variables that share the prefix but are no settings."""
 
 
