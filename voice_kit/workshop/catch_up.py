@@ -59,15 +59,47 @@ def _caught(exercise: Exercise, lesson: Lesson) -> Caught:
 
 
 def solution(exercise: Exercise, lesson: Lesson) -> str:
-    """The course's own answer, as source. Raises `VoiceKitError` when it has none."""
+    """The course's own answer as source, below the imports of its notebook that it needs.
+
+    Raises `VoiceKitError` when the notebook has none.
+    """
+    imports: list[tuple[ast.stmt, ast.alias]] = []
     for cell in cells(lesson.solution):
-        if "exercise" not in cell["metadata"].get("tags", []):
+        if cell["cell_type"] != "code":
             continue
         source = "".join(cell["source"])
-        for node in ast.parse(source).body:
-            if isinstance(node, ast.FunctionDef) and node.name == exercise.name:
-                return (ast.get_source_segment(source, node) or source) + "\n"
+        for node in _statements(source):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imports += [(node, alias) for alias in node.names]
+            elif isinstance(node, ast.FunctionDef) and node.name == exercise.name:
+                used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+                needed = [
+                    _only(statement, alias)
+                    for statement, alias in imports
+                    if (alias.asname or alias.name) in used
+                ]
+                text = ast.get_source_segment(source, node) or source
+                return "\n".join([*dict.fromkeys(needed), text, ""])
     raise VoiceKitError(
         f"{lesson.solution.name} has no answer to {exercise.name}. Write notebooks and solutions "
         "afresh: python notebooks/build.py"
     )
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """What stands in a cell; nothing for one with commands that are IPython's own."""
+    lines = source.splitlines(keepends=True)
+    python = "".join("\n" if line.startswith(("%", "!")) else line for line in lines)
+    try:
+        return ast.parse(python).body
+    except SyntaxError:
+        return []
+
+
+def _only(statement: ast.stmt, alias: ast.alias) -> str:
+    """The import of this one name."""
+    if isinstance(statement, ast.ImportFrom):
+        statement = ast.ImportFrom(statement.module, [alias], statement.level)
+    else:
+        statement = ast.Import([alias])
+    return ast.unparse(statement)

@@ -5,12 +5,15 @@ What passed is kept across restarts, as files that one can read and change.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from voice_kit.errors import VoiceKitError
@@ -81,15 +84,34 @@ def progress() -> dict[str, bool]:
 def keep(exercise: Exercise, answer: Function | str) -> None:
     """Write an answer down, as its source; one whose source is not known is not kept."""
     try:
-        source = answer if isinstance(answer, str) else inspect.getsource(answer)
+        source = answer if isinstance(answer, str) else source_of(answer)
     except (OSError, TypeError):
         return
     file = kept_file(exercise)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(textwrap.dedent(source), encoding="utf-8")
+        file.write_text(source, encoding="utf-8")
     except OSError as error:
         print(f"{exercise.name} could not be kept in {file}: {error.strerror}.")
+
+
+def source_of(answer: Function) -> str:
+    """A function's source, below the imports of its notebook that it needs."""
+    source = textwrap.dedent(inspect.getsource(answer))
+    known = inspect.getclosurevars(answer).globals
+    used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    lines = [_import(name, known[name]) for name in sorted(used & known.keys())]
+    return "".join(f"{line}\n" for line in lines if line) + source
+
+
+def _import(name: str, value: object) -> str:
+    if isinstance(value, ModuleType):
+        return f"import {value.__name__} as {name}"
+    home_of = sys.modules.get(getattr(value, "__module__", None) or "")
+    own = getattr(value, "__name__", "")
+    if home_of is None or home_of.__name__ == "__main__" or getattr(home_of, own, None) != value:
+        return ""  # of the notebook itself: it has to be among what the exercise gives
+    return f"from {home_of.__name__} import {own} as {name}"
 
 
 def kept_answer(exercise: Exercise) -> Callable[..., Any] | None:

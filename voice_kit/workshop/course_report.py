@@ -70,8 +70,9 @@ def table(of: Report) -> str:
     for each in of["notebooks"]:
         slow = each["slowest"]
         lines.append(
-            f"{each['name'][:2]} {each['title'][:30]:<31}{each['state']:<7}{each['seconds']:>6.1f} s"
-            f"   {slow['seconds']:.1f} s, cell {slow['cell']} “{slow['heading']}”"
+            f"{each['name'][:2]} {each['title'][:30]:<31}{each['state']:<7}"
+            f"{each['seconds']:>6.1f} s   {slow['seconds']:.1f} s, cell {slow['cell']} "
+            f"“{slow['heading']}”"
         )
         lines += [f"     {name:<45} {ms:>8.1f} ms" for name, ms in medians(each).items()]
         if problem := each["problem"]:
