@@ -15,7 +15,18 @@ from typing import Annotated
 import typer
 
 from voice_kit import __version__
-from voice_kit.cli import answering, bench, course, hearing, lab, replaying, room, scenario, whole
+from voice_kit.cli import (
+    answering,
+    bench,
+    course,
+    hearing,
+    lab,
+    replaying,
+    room,
+    scenario,
+    token,
+    whole,
+)
 from voice_kit.cli.options import put
 from voice_kit.errors import VoiceKitError
 
@@ -45,7 +56,7 @@ def _root(
     pass
 
 
-for module in (whole, hearing, answering, room, lab, scenario, replaying, bench, course):
+for module in (whole, hearing, answering, room, lab, scenario, replaying, bench, course, token):
     module.add_to(app)
 
 

@@ -1,0 +1,235 @@
+"""How much each may use: connections, time, sound, tools. Counted here, or by all gateways."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from ipaddress import IPv6Address, ip_address
+from typing import Any, NoReturn, Protocol
+
+from fastapi import Request
+
+from voice_kit.serve.config import Serve
+from voice_kit.serve.doors import Guest
+from voice_kit.serve.refused import OverLimit
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 10_000
+"""Addresses and sessions whose counts are kept; the ones quiet for longest are forgotten."""
+SLOTS = 20
+"""Parts of a window that are counted as one: a count is exact to a twentieth of it."""
+SHARED_WAIT = 0.25
+"""Seconds that a new connection waits for the count of all gateways, at most."""
+
+
+class Counts(Protocol):
+    """What of `Places` is needed here."""
+
+    async def count(self, key: str, amount: float, per_seconds: float) -> float:
+        """Add this to the sliding count of all gateways, and say what it is now."""
+
+
+class Window:
+    """How much there was in the last so many seconds. Never counts less than the truth."""
+
+    def __init__(self, most: float, seconds: float) -> None:
+        self.most, self.seconds = most, seconds
+        self._slots: deque[tuple[int, float]] = deque()
+        self._sum = 0.0
+
+    def add(self, amount: float, now: float) -> float:
+        """0 where this still fits in, and it is counted; else the seconds until it would."""
+        slot, width = math.floor(now * SLOTS / self.seconds), self.seconds / SLOTS
+        while self._slots and self._slots[0][0] < slot - SLOTS:
+            self._sum -= self._slots.popleft()[1]
+        if not self._slots:
+            self._sum = 0.0  # without what rounding has left
+        too_much = self._sum + amount - self.most
+        if too_much > 1e-9:
+            for index, counted in self._slots:
+                too_much -= counted
+                if too_much <= 1e-9:
+                    return max(width, (index + SLOTS + 1) * width - now)
+            return self.seconds
+        if self._slots and self._slots[-1][0] == slot:
+            self._slots[-1] = (slot, self._slots[-1][1] + amount)
+        else:
+            self._slots.append((slot, amount))
+        self._sum += amount
+        return 0.0
+
+
+class Windows:
+    """A window for each key. Those quiet for longest are forgotten first."""
+
+    def __init__(self, most: float, seconds: float) -> None:
+        self._most, self._seconds = most, seconds
+        self._kept: OrderedDict[str, Window] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, key: str, amount: float, now: float) -> float:
+        """0 where this still fits in, else the seconds until it would."""
+        window = self._kept.pop(key, None) or Window(self._most, self._seconds)
+        self._kept[key] = window
+        if len(self._kept) > REMEMBERED:
+            self._kept.popitem(last=False)
+        return window.add(amount, now)
+
+    def forget(self, key: str) -> None:
+        """Count this key from nothing again."""
+        self._kept.pop(key, None)
+
+
+class Limits:
+    """Says `OverLimit` to whoever wants more than their share. `told(code)` hears of each."""
+
+    def __init__(
+        self,
+        serve: Serve,
+        places: Counts | None = None,
+        *,
+        told: Callable[[str], Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._serve, self._clock = serve, clock
+        self._places = places if serve.redis else None
+        self.told = told
+        self.open = 0
+        """Connections that are open now."""
+        self._open_by_address: Counter[str] = Counter()
+        self._per_second = max(1.0, serve.connects_per_second)
+        self._within = self._per_second / serve.connects_per_second  # 0.2 a second is 1 in 5 s
+        self._connects = Windows(self._per_second, self._within)
+        self._sound = Windows(serve.sound_per_minute, 60)
+        self._tools = Windows(serve.tool_calls_per_minute, 60)
+
+    @asynccontextmanager
+    async def connection(
+        self, address: str | None, guest: Guest | None = None, *, brief: bool = False
+    ) -> AsyncIterator[None]:
+        """Room for one connection while this is open. Raises `OverLimit`.
+
+        `guest` is None for one who has yet to say who they are. A `brief` one is a request of
+        HTTP, of which there may be many a second.
+        """
+        key = address_key(address)
+        if self.open >= self._serve.max_connections:
+            self._refuse("too_many_connections", "This gateway is full. Try again soon.", 5)
+        if self._open_by_address[key] >= self._serve.per_address:
+            self._refuse(
+                "too_many_connections_from_address",
+                "Your address has too many connections open here. Close one.",
+                1,
+            )
+        self.open += 1  # taken before anything is waited for, or many would take the last one
+        self._open_by_address[key] += 1
+        try:
+            if not brief:
+                await self._connects_now(key)
+            yield
+        finally:
+            self.open -= 1
+            self._open_by_address[key] -= 1
+            if not self._open_by_address[key]:
+                del self._open_by_address[key]
+
+    async def _connects_now(self, key: str) -> None:
+        wait = self._connects.add(key, 1, self._clock())
+        if not wait and await self._count_of_all(f"connects:{key}") > self._per_second:
+            wait = self._within
+        if wait:
+            self._refuse(
+                "connecting_too_fast", "Your address connects too often. Wait a little.", wait
+            )
+
+    async def _count_of_all(self, key: str) -> float:
+        """Of all gateways, 0 where they cannot be asked: nobody is refused for Redis' sake."""
+        if self._places is None:
+            return 0.0
+        try:
+            async with asyncio.timeout(SHARED_WAIT):
+                return await self._places.count(key, 1, self._within)
+        except Exception as error:
+            log.warning("limits are counted by this gateway alone (%s)", type(error).__name__)
+            return 0.0
+
+    def lasts(self, guest: Guest) -> float:
+        """Seconds that a session of this guest may last from now: its limit, or their token's."""
+        most = self._serve.session_minutes * 60
+        return most if guest.expires is None else min(most, max(0.0, guest.expires - time.time()))
+
+    def age(self, seconds: float, guest: Guest | None = None) -> None:
+        """Raise `OverLimit` where a session is too old, or its guest's token has expired."""
+        if seconds >= self._serve.session_minutes * 60:
+            self._refuse(
+                "session_too_long",
+                f"A session ends after {self._serve.session_minutes:g} minutes. Connect again: "
+                "the conversation goes on.",
+                0,
+            )
+        if guest is not None and guest.expires is not None and time.time() >= guest.expires:
+            self._refuse("token_expired", "Your token has expired. Sign in again.", 0, close=4401)
+
+    def message(self, size: int) -> None:
+        """Raise `OverLimit` where a message or request has too many bytes."""
+        if size > self._serve.max_message:
+            self._refuse(
+                "message_too_big",
+                f"A message has {self._serve.max_message:,} bytes at most. Send it in parts.",
+                0,
+                status=413,
+                close=1009,
+            )
+
+    def sound(self, session: str, seconds: float) -> None:
+        """Count the sound that a session has sent. Raises `OverLimit` where it is too much."""
+        wait = self._sound.add(session, seconds, self._clock())
+        if wait:
+            most = self._serve.sound_per_minute
+            message = f"At most {most:g} seconds of sound are heard in a minute. Send it as spoken."
+            self._refuse("too_much_sound", message, wait)
+
+    def tool(self, session: str) -> None:
+        """Count a tool's use. Raises `OverLimit` where there were too many."""
+        wait = self._tools.add(session, 1, self._clock())
+        if wait:
+            most = self._serve.tool_calls_per_minute
+            self._refuse("too_many_tool_calls", f"At most {most} tools are used a minute.", wait)
+
+    def left(self, session: str) -> None:
+        """Forget what this session has used."""
+        self._sound.forget(session)
+        self._tools.forget(session)
+
+    def _refuse(self, code: str, message: str, retry_after: float, **how: int) -> NoReturn:
+        if self.told is not None:
+            self.told(code)
+        raise OverLimit(code, message, retry_after, **how)
+
+
+def address_key(address: str | None) -> str:
+    """Whom an address stands for: an IPv6 network of 64 bits is one customer's."""
+    try:
+        found = ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+
+
+async def room(request: Request) -> AsyncIterator[None]:
+    """Room for this request while it is answered (a FastAPI dependency). Raises `OverLimit`."""
+    address = request.client.host if request.client else None
+    async with request.app.state.shared.limits.connection(address, brief=True):
+        yield
