@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -178,7 +177,7 @@ def _item(item: Json) -> Json:
 def _heard(tree: Json) -> Heard:
     audible = tree.get("audible")
     number, samples = int(tree["id"]), int(tree["samples"])
-    if audible is not None and not (math.isfinite(audible) and abs(audible) < 60):
+    if audible is not None and not abs(audible) < 60:
         raise ValueError
     return Heard(number, max(0, samples), audible, bool(tree.get("final")))
 
