@@ -469,9 +469,9 @@ def test_something_elses_keys_are_told_of_and_left_alone(redis_port):
     url = f"redis://127.0.0.1:{redis_port}/0"
     server = redis.Redis.from_url(url)
     server.flushall()
-    server.set("voice-kit:lines:ann", "x")
-    server.rpush("voice-kit:lines:ben", '{"no": "line"}')
-    server.rpush("voice-kit:other:ann", "x")
+    server.set("voice-kit:{memory:ann}:lines", "x")
+    server.rpush("voice-kit:{memory:ben}:lines", '{"no": "line"}')
+    server.rpush("voice-kit:{memory:cem}:other", "x")
     store = RedisStore(url)
     refused(store)
     with pytest.raises(MemoryStoreError):

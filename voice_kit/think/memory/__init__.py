@@ -25,6 +25,9 @@ __all__ = [
 def make_store(where: str) -> Store:
     """The store at “sqlite:PATH” or “redis://HOST:PORT/0”. Nothing is opened yet.
 
+    Redis may also be “redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/0” or
+    “redis+cluster://HOST:PORT,HOST:PORT”.
+
     "" is this program's own memory, until it ends; a mere “sqlite:” is `memory.sqlite` in
     VOICE_KIT_HOME or ~/.voice-kit. Raises `SettingsError`, and `MissingEngineError` where redis-py
     is missing.
@@ -36,7 +39,7 @@ def make_store(where: str) -> Store:
         from voice_kit.think.memory.sqlite_store import SqliteStore
 
         return SqliteStore(path.removeprefix("//") or home() / "memory.sqlite")
-    if kind in ("redis", "rediss", "unix"):
+    if kind.partition("+")[0] in ("redis", "rediss", "unix"):
         from voice_kit.think.memory.redis_store import RedisStore
 
         try:

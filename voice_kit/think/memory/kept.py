@@ -40,13 +40,14 @@ class KeptHistory(History):
         thread, and "" when it works again."""
         super().__init__(tokens)
         self.store, self.name = store, name
-        self._pen = Pen(store, name, wrote=self._take_facts, on_problem=on_problem)
+        self._pen = Pen(store, name, wrote=self._wrote, on_problem=on_problem)
         self._lock = threading.RLock()  # held for moments only: never while the store works
         self._kept: list[Line] = []  # beside `_lines`
         self._facts: list[Line] = []
         self._summary: Line | None = None
         self._next, self._current, self._answered = _new(), _new(), True
         self._unspoken: set[str] = set()  # exchanges of which nothing is kept
+        self._taken_up = False
         self._pen.worked(self._take_up)
 
     @property
@@ -208,12 +209,21 @@ class KeptHistory(History):
             self._summary = None
 
     def _take_up(self) -> None:
-        lines = self.store.last(self.name, LOADED)
-        self._facts = self.store.facts(self.name)
-        self._summary = self.store.summary(self.name)
-        for line in lines:
-            super().add(line.role, line.text)  # type: ignore[arg-type]
-            self._kept.append(line)
+        """The past, before what was said since; later, where the store could not be read."""
+        past = self.store.last(self.name, LOADED)
+        with self._lock:
+            there = set(past)
+            self._kept = [*past, *(line for line in self._kept if line not in there)]
+            self._lines = [Message(line.role, line.text) for line in self._kept]  # type: ignore[arg-type]
+            self._costs = [self._tokens(line.text) + MARKS for line in self._kept]
+        facts, summary = self.store.facts(self.name), self.store.summary(self.name)
+        with self._lock:
+            later = [line for line in self._facts if line not in facts]
+            self._facts, self._summary = [*facts, *later], summary
+            self._taken_up = True
+
+    def _wrote(self) -> None:
+        self._take_facts() if self._taken_up else self._take_up()
 
     def _take_facts(self) -> None:
         facts = self.store.facts(self.name)  # others may have brought or forgotten some
