@@ -1,0 +1,239 @@
+"""Conversations, their sessions and limits, in a Redis that many gateways share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from voice_kit.serve import scripts
+from voice_kit.serve.hold import Hold, name_of
+from voice_kit.serve.places import (
+    PAGE,
+    AwayError,
+    ConversationInfo,
+    UnknownConversationError,
+    checked,
+    new_id,
+)
+from voice_kit.serve.redis_memory import AGAIN, WAIT, SharedMemory
+from voice_kit.serve.windows import Windows, sliding, window
+from voice_kit.think.memory.redis_connect import RedisUrl
+from voice_kit.think.memory.redis_store import key, keys
+from voice_kit.think.memory.store import MemoryStoreError
+
+MEND = 0.5
+"""Seconds between two attempts to write what could not be written."""
+LISTENED = 5.0
+"""Seconds without news after which it is asked whether the server still talks to us."""
+
+log = logging.getLogger(__name__)
+
+
+class RedisPlaces:
+    """What all gateways with this Redis share. While it is away each goes on alone."""
+
+    def __init__(self, url: str, keep: float = 0.0) -> None:
+        """`keep` as in `make_places`, in seconds. Raises `ValueError` and `MissingEngineError`."""
+        self.gateway = secrets.token_hex(8)
+        self.memory = SharedMemory(url, keep, self.gateway)
+        self._url, self._keep_ms = RedisUrl(url), round(keep * 1000)
+        self._breaker = self.memory.breaker
+        self._redis: Any = None
+        self._holds: dict[str, Hold] = {}
+        self._windows = Windows()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def problem(self) -> str:
+        """Why nothing reaches the server right now, with the fix; empty when all is well."""
+        return self._breaker.problem
+
+    async def __aenter__(self) -> RedisPlaces:
+        self._redis = self._url.awaited(WAIT / 2)  # it is tried twice
+        self._tasks = [asyncio.create_task(each) for each in (self._listen(), self._mend())]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(MemoryStoreError):
+            await asyncio.to_thread(self.memory.flush)
+        if lost := self.memory.unwritten:
+            log.error("%d lines of conversations could not be written: Redis is away", lost)
+        with suppress(Exception):
+            await self._redis.aclose()
+        with suppress(MemoryStoreError):
+            await asyncio.to_thread(self.memory.close)
+
+    async def conversations(
+        self, subject: str, most: int = PAGE, after: str = ""
+    ) -> list[ConversationInfo]:
+        """Those of this guest, last changed first; of those that are only here while it is
+        away."""
+        here = [ConversationInfo(i, *rest) for i, rest in self.memory.known(subject).items()]
+        here.sort(key=lambda info: -info.changed)
+        try:
+            there = await self._eval(
+                scripts.LIST, scripts.listing(subject), most, after, self._keep_ms
+            )
+        except AwayError:
+            return here[:most]
+        if there is None:
+            raise UnknownConversationError
+        return [_info(row) for row in there]
+
+    async def open(self, subject: str, conversation: str | None = None) -> ConversationInfo:
+        """What is known of it; a new one for None, without asking the server."""
+        now = time.time()
+        if conversation is None:
+            return ConversationInfo(new_id(subject), "", now, now)
+        known = checked(subject, conversation)
+        try:
+            row = await self._eval(scripts.ONE, scripts.listing(subject), known)
+        except AwayError:
+            here = self.memory.known(subject).get(known, ("", now, now))
+            return ConversationInfo(known, *here)
+        return _info([row[0], row[1], row[2] or now, row[3] or now])
+
+    async def take(
+        self, subject: str, conversation: str, let_go: Callable[[], None] | None = None
+    ) -> Hold:
+        """Serve it from here on; the other gateways learn of it, if need be when Redis is back."""
+        hold = Hold(self, subject, checked(subject, conversation), let_go)
+        former = self._holds.get(hold.name)
+        self._holds[hold.name] = hold
+        with suppress(AwayError):
+            given = hold.token, self.gateway, hold.name
+            hold.at = float(await self._eval(scripts.TAKE, keys(hold.name, "holder"), *given))
+            hold.certain = True
+        if former is not None:
+            former.lose(hold.at)
+        return hold
+
+    async def rename(self, subject: str, conversation: str, title: str) -> ConversationInfo:
+        """As its owner calls it from now on."""
+        known, now = checked(subject, conversation), f"{time.time():.6f}"
+        await self._eval(scripts.RENAME, scripts.listing(subject), known, now, title)
+        return await self.open(subject, known)
+
+    async def delete(self, subject: str, conversation: str) -> bool:
+        """Erase what was said, facts, summary and listing, and end its session, wherever."""
+        name = name_of(subject, checked(subject, conversation))
+        where = keys(name, "holder", "lines", "facts", "summary")
+        there = bool(await self._eval(scripts.DELETE, where, name))
+        if hold := self._holds.pop(name, None):
+            hold.lose(0)
+        listed = await self._eval(scripts.UNLIST, scripts.listing(subject), conversation)
+        try:  # once more, with what waits here and the server's own files
+            await asyncio.to_thread(self.memory.forget_everything, name)
+        except MemoryStoreError as error:
+            raise AwayError(str(error)) from error
+        return there or bool(listed)
+
+    async def count(self, key: str, amount: float, per_seconds: float) -> float:
+        """How much was counted under this key within about the last `per_seconds`, with this."""
+        now = time.time()
+        alone = self._windows.count(key, amount, per_seconds, now)
+        number, over = window(now, per_seconds)
+        this, last = (
+            f"voice-kit:{{count:{key}:{per_seconds:g}}}:{n}" for n in (number, number - 1)
+        )
+
+        async def counted() -> float:
+            async with self._redis.pipeline(transaction=False) as both:
+                both.incrbyfloat(this, amount)
+                both.expire(this, int(2 * per_seconds) + 1)
+                both.get(last)
+                current, _, before = await both.execute()
+            return sliding(float(before or 0), float(current), over)
+
+        try:
+            return float(await self._asked(counted))
+        except AwayError:
+            return alone
+
+    def memory_of(self, hold: Hold) -> SharedMemory:
+        """Where all conversations are."""
+        return self.memory
+
+    async def released(self, hold: Hold) -> None:
+        """Forget this hold, here and there."""
+        if self._holds.get(hold.name) is hold:
+            del self._holds[hold.name]
+        if not hold.lost:
+            with suppress(AwayError):
+                await self._eval(scripts.RELEASE, [key(hold.name, "holder")], hold.token)
+
+    async def _listen(self) -> None:
+        """Hear which conversations go on elsewhere, as long as the gateway runs."""
+        while True:
+            try:
+                async with self._redis.pubsub() as news:
+                    await news.subscribe(f"voice-kit:gateway:{self.gateway}")
+                    await self._ask_all()  # what was said while nobody listened
+                    await self._hear(news)
+            except Exception as error:
+                self._breaker.failed(error)
+            await asyncio.sleep(AGAIN)
+
+    async def _hear(self, news: Any) -> None:
+        asked = False
+        while True:
+            said = await news.get_message(timeout=LISTENED)
+            if said is None and asked:
+                raise ConnectionError("no answer")
+            if asked := said is None:
+                await news.ping()
+            if said is None or said["type"] != "message":
+                continue
+            about = json.loads(said["data"])
+            hold = self._holds.get(about["name"])
+            if hold is not None and hold.token == about["token"]:
+                hold.lose(float(about["stop"]))
+
+    async def _mend(self) -> None:
+        """Hand over what could not be, once Redis is back."""
+        while True:
+            await asyncio.sleep(MEND)
+            if self._breaker.away:
+                continue
+            uncertain = [hold for hold in self._holds.values() if not hold.certain]
+            if self._breaker.problem or self.memory.unwritten or uncertain:
+                with suppress(MemoryStoreError, AwayError):
+                    await self._eval(scripts.ONE, scripts.listing(self.gateway), "")
+                    await self._ask_all(only=uncertain)
+                    await asyncio.to_thread(self.memory.flush)
+
+    async def _ask_all(self, only: list[Hold] | None = None) -> None:
+        """Learn which of our conversations were taken, and tell the others what we took."""
+        for hold in list(self._holds.values()) if only is None else only:
+            await asyncio.to_thread(self.memory.hold, hold)
+
+    async def _eval(self, script: str, where: list[str], *given: object) -> Any:
+        return await self._asked(lambda: self._redis.eval(script, len(where), *where, *given))
+
+    async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """What the server answers, within `WAIT`. Raises `AwayError`."""
+        if self._breaker.away:
+            raise AwayError(self._breaker.problem)
+        try:
+            async with asyncio.timeout(WAIT):
+                answer = await ask()
+        except self.memory.unreached as error:
+            self._breaker.failed(error)
+            raise AwayError(self._breaker.problem) from error
+        except self.memory.refused as error:  # its memory is full, say: it can be reached
+            raise AwayError(self.memory.explained(error)) from error
+        self._breaker.worked()
+        return answer
+
+
+def _info(row: list[Any]) -> ConversationInfo:
+    return ConversationInfo(row[0], row[1], float(row[2]), float(row[3]))
