@@ -18,6 +18,7 @@ from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.captions import Captions
 from voice_kit.converse.conversation import Conversation, Observer
 from voice_kit.converse.line import Engines, Line
+from voice_kit.converse.own import Own
 from voice_kit.converse.steps import stream
 from voice_kit.hear.sleep import Sleep
 from voice_kit.hear.wake_sphinx import SphinxWake
@@ -51,6 +52,7 @@ class Assistant(Conversation):
         observers: Sequence[Observer] = (),
         history: KeptHistory | None = None,
         router: Router | None = None,
+        own: Own | None = None,
         clock: Callable[[], float] = time.time,
         folder: Path | None = None,
     ) -> None:
@@ -58,10 +60,10 @@ class Assistant(Conversation):
         second or two, unless one is given.
 
         `clock` tells timers the time, in seconds since 1970; `folder` is where they and the notes
-        are kept, VOICE_KIT_HOME or ~/.voice-kit unless it is given. Raises `VoiceKitError` for
-        settings that cannot be had here.
+        are kept, VOICE_KIT_HOME or ~/.voice-kit unless it is given; parts of your `own` take the
+        place of the kit's. Raises `VoiceKitError` for settings that cannot be had here.
         """
-        settings, folder = settings or Settings(), folder or home()
+        settings, folder, own = settings or Settings(), folder or home(), own or Own()
         # What is wrong with it by now is told when the conversation begins.
         self.kept = history or make_history(settings, on_problem=lambda problem: None)
         self.volume = Volume(speaker)
@@ -83,11 +85,15 @@ class Assistant(Conversation):
             alarms=self.alarms,
             servers=self._servers,
             router=router,
+            decides=own.router,
             folder=folder,
+            more=own.skills,
         )
+        if own.cutter is not None:
+            brain.cutter = own.cutter
         super().__init__(
             replace(
-                engines,
+                own.among(engines),
                 stt=Line("stt", engines.stt.current, engines.stt.then),
                 brain=Line("brain", brain, [Chat]),
             ),

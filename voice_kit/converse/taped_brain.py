@@ -30,6 +30,8 @@ class TapedBrain:
         """With `another_model`, what the language model had its part in is answered anew."""
         self.name = name
         self._brain, self._reel, self._tape = brain or Chat(), reel, tape or Tape()
+        if cutter := getattr(brain, "cutter", None):
+            self.cutter = cutter
         self._another_model = another_model
 
     async def answer(self, thought: Thought) -> AsyncGenerator[str, None]:

@@ -194,7 +194,7 @@ class Turn:
     async def _sentences(self, words: str) -> AsyncGenerator[str, None]:
         llm, brain = self.desk.engines.llm, self.desk.engines.brain.current
         question = Question(words, self.settings, self.desk.history, llm, self.certain, self.tell)
-        cut = Sentences(self.settings.language)
+        cut = getattr(brain, "cutter", Sentences)(self.settings.language)
         began, first = self.desk.now(), True
         try:
             async with aclosing(brain.answer(question)) as tokens:

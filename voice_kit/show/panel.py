@@ -16,6 +16,7 @@ import ipywidgets  # type: ignore[import-untyped]
 from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.conversation import Observer
 from voice_kit.converse.line import Engines
+from voice_kit.converse.own import Own
 from voice_kit.converse.timeline import TurnTimes
 from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
@@ -55,14 +56,16 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         limit: float = LIMIT,
         export: Callable[..., object] | None = None,
         notes: Path | None = None,
+        own: Own | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
-        """`engines` are loaded ones; without them those are loaded that the settings ask for.
-        `limit` is how many seconds the answer to `sound` may take, `notes` where timers and notes
-        are kept, and `export(file, settings, force=…)` writes the assistant into a file."""
+        """`engines` are loaded ones; without them those are loaded that the settings ask for, and
+        your `own` parts go before the kit's. `limit` is how many seconds the answer to `sound` may
+        take, `notes` where timers and notes are kept; `export(file, settings, force=…)` writes the
+        assistant into a file."""
         self._settings = settings or Settings()
         self._engines, self._sound, self._limit = engines, sound, limit
-        self._write, self._notes, self._watching = export, notes, list(observers)
+        self._write, self._notes, self._own, self._watching = export, notes, own, list(observers)
         self.error: Exception | None = None
         """What ended the last conversation."""
         self.kept = Kept()
@@ -73,8 +76,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self.board = Board(lambda: self._settings, self._hands, hears=hears, speaks=live)
         super().__init__(self.board.rows())
         self._hands.show()
-
-    # Its life
 
     def start(self) -> Panel:
         """Begin a conversation, if none is under way. Returns at once; call it in a notebook, or
@@ -100,6 +101,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             observers=[*self.board.views.all, self._hands, *self._watching],
             say=self.board.say,
             notes=self._notes,
+            own=self._own,
         )
         self._task = loop.create_task(self._run(self._live), name="voice-kit panel")
         self._task.add_done_callback(partial(self._over, self._live))
@@ -216,8 +218,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         if hasattr(self, "_task"):
             self.stop()
         super().close()
-
-    # How it works
 
     def _alive(self) -> Live:
         self.start()

@@ -13,6 +13,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from voice_kit.audio.protocols import Speaker
 from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.conversation import Observer
 from voice_kit.converse.line import Engines
+from voice_kit.converse.own import Own
 from voice_kit.converse.recording import Recorder
 from voice_kit.converse.steps import StageFailedError
 from voice_kit.converse.timeline import Timeline, TurnTimes
@@ -56,6 +58,7 @@ class Live:
         observers: Sequence[Observer] = (),
         say: Callable[[str], object] = lambda text: None,
         notes: Path | None = None,
+        own: Own | None = None,
     ) -> None:
         """`say` is told what is being waited for; "" is nothing. Timers and notes go to `notes`."""
         self.settings = settings
@@ -64,7 +67,7 @@ class Live:
         self.times = Timeline()
         self.deaf = False
         """Whether it hears nothing for now: what is played is for somebody else."""
-        self._speaker, self._notes = speaker, notes
+        self._speaker, self._notes, self._own = speaker, notes, own or Own()
         self._observers, self._say = observers, say
         self._recorder: Recorder | None = None
         self._ready: asyncio.Future[Assistant] = asyncio.get_running_loop().create_future()
@@ -78,7 +81,7 @@ class Live:
         ends it before."""
         try:
             self._folder = folder
-            engines = await self.loaded.load(self.settings)
+            engines = self._own.among(await self.loaded.load(self.settings))
             with Recorder(folder) as recorder:
                 self._recorder = recorder
                 self._say("Learning what the assistant can do …")
@@ -215,8 +218,9 @@ class Live:
 
     def _assistant(self, engines: Engines) -> Assistant:
         watching = [self._time, *self._observers]
+        own = replace(self._own, vad=None)  # which is among the engines
         return Assistant(
-            engines, self._speaker, self.settings, observers=watching, folder=self._notes
+            engines, self._speaker, self.settings, observers=watching, own=own, folder=self._notes
         )
 
     def _time(self, event: Event) -> None:

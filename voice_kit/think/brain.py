@@ -59,6 +59,8 @@ class Acting:
     """
 
     name = "brain"
+    cutter: Callable[[str], Any]
+    """Makes what cuts an answer in this language into sentences, where that is not the kit's."""
 
     def __init__(
         self,

@@ -63,19 +63,35 @@ class ExamplesRouter:
         """The way to answer these words; talking for what it knows nothing of."""
         if self._understood(words):
             return Route("skill", UNDERSTOOD, "a skill understands the whole sentence")
-        found = self._learned
-        known = self._english and any(word in found.columns for word in words_of(words))
-        if not known:  # pieces alone say nothing
+        if not self._known(words):
             return Route("chat", 0.0, "nothing in it is known")
-        columns, strengths = found.seen(words)
-        weights = found.weights[:, columns] * strengths
-        scores = weights.sum(axis=1) + found.bias
-        chances = np.exp(scores - scores.max())
-        best = int(scores.argmax())
+        found = self._learned
+        columns, weights, chances = self._weighed(words)
+        best = int(chances.argmax())
         others = (weights.sum(axis=0) - weights[best]) / (len(found.kinds) - 1)
         decided = np.argsort(others - weights[best])[:REASONS]
         reason = ", ".join(f"“{found.names[columns[each]]}”" for each in decided)
-        return Route(found.kinds[best], float(chances[best] / chances.sum()), f"by {reason}")
+        return Route(found.kinds[best], float(chances[best]), f"by {reason}")
+
+    def chances(self, words: str) -> dict[RouteKind, float]:
+        """How likely each kind is, by the examples alone; together 1. Of what it knows nothing of,
+        talking is certain."""
+        kinds = self._learned.kinds
+        if not self._known(words):
+            return {kind: float(kind == "chat") for kind in kinds}
+        return dict(zip(kinds, map(float, self._weighed(words)[2]), strict=True))
+
+    def _known(self, words: str) -> bool:
+        """Whether any whole word is: pieces alone say nothing."""
+        return self._english and any(word in self._learned.columns for word in words_of(words))
+
+    def _weighed(self, words: str) -> tuple[Any, Any, Any]:
+        """The columns that are seen, the weight of each for each kind, and the kinds' chances."""
+        columns, strengths = self._learned.seen(words)
+        weights = self._learned.weights[:, columns] * strengths
+        scores = weights.sum(axis=1) + self._learned.bias
+        chances = np.exp(scores - scores.max())
+        return columns, weights, chances / chances.sum()
 
 
 def _listed(phrases: Mapping[str, RouteKind]) -> Phrases:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voice_kit.settings import Settings, home
@@ -15,7 +15,7 @@ from voice_kit.think.protocols import LanguageModel
 from voice_kit.think.routers import make_router
 from voice_kit.think.search import DuckDuckGo
 from voice_kit.think.search_answer import Searching
-from voice_kit.think.skills import Alarms, Room, Skills, all_skills
+from voice_kit.think.skills import Alarms, Room, Skill, Skills, all_skills
 from voice_kit.think.tools import Tools
 
 BOOK = "handbook"
@@ -31,24 +31,30 @@ def make_brain(
     alarms: Alarms | None = None,
     servers: McpServers | None = None,
     router: Router | None = None,
+    decides: Callable[[Callable[[str], object]], Router] | None = None,
     folder: Path | None = None,
+    more: Sequence[Skill] = (),
 ) -> Acting:
-    """The brain of one conversation. Blocks while the router learns, unless one is given.
+    """The brain of one conversation. Blocks while the router learns, unless one is given, or made
+    by what `decides`.
 
-    `model` is the language model of the moment; notes and timers are kept in `folder`. Raises
-    `VoiceKitError` for settings that cannot be had here.
+    `model` is the language model of the moment; notes and timers are kept in `folder`; it has
+    `more` skills besides the kit's. Raises `VoiceKitError` for settings that cannot be had here.
     """
     room, folder, wanted = room or Room(), folder or home(), settings.tools
     if not wanted.notes:
         wanted = wanted.model_copy(update={"notes": str(folder / "notes")})
     alarms = alarms or Alarms(folder, room)
-    skills = Skills([*all_skills(room, wanted, alarms=alarms), *memory_skills(history)])
+    kits = all_skills(room, wanted, alarms=alarms)
+    skills = Skills([*more, *kits, *memory_skills(history)])
     tools, search = list(skills.tools), None
     if wanted.search != "off":
         searcher = DuckDuckGo(language=settings.language)
         searching = Searching(searcher, reads=lambda: model().name != BOOK)
         tools, search = [*tools, searching.tool], searching.answer
     late = servers.tools if servers else None
+    if router is None and decides is not None:
+        router = decides(skills.find)
     router = router or make_router(settings, model(), skills.find)
     return Acting(
         router,
