@@ -21,6 +21,7 @@ from voice_kit.cli import (
     course,
     hearing,
     lab,
+    models,
     replaying,
     room,
     scenario,
@@ -56,7 +57,19 @@ def _root(
     pass
 
 
-for module in (whole, hearing, answering, room, lab, scenario, replaying, bench, course, token):
+for module in (
+    whole,
+    hearing,
+    answering,
+    room,
+    lab,
+    scenario,
+    replaying,
+    bench,
+    course,
+    models,
+    token,
+):
     module.add_to(app)
 
 

@@ -92,7 +92,12 @@ def run(
     limit = cell_seconds or (60 if engines == "offline" else 900)
     course_run.prepare(out)
     ran: list[dict[str, Any]] = []
-    for done in course_run.execute(wanted, out, engines, limit, at_once):
+
+    def say(what: str) -> None:
+        if not json_:
+            notes.print(what, style="dim", markup=False, soft_wrap=True)
+
+    for done in course_run.execute(wanted, out, engines, limit, at_once, say):
         ran.append(done)
         if not json_:
             notes.print(course_report.line(done), markup=False, soft_wrap=True)
@@ -103,7 +108,8 @@ def run(
     else:
         console.print(course_report.table(report), markup=False, soft_wrap=True)
         if other:
-            console.print("\n" + course_report.compared(report, other), markup=False)
+            beside = course_report.compared(report, other)
+            console.print("\n" + beside, markup=False, soft_wrap=True)
         notes.print(f"The report: {out / 'index.html'}", markup=False, soft_wrap=True)
     if any(done["state"] != "ran" for done in ran):
         raise typer.Exit(1)

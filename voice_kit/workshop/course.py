@@ -66,7 +66,7 @@ def chosen(course: Sequence[Lesson], names: Iterable[str]) -> list[Lesson]:
 def _number(course: Sequence[Lesson], name: str) -> str:
     stem = Path(name).stem
     for lesson in course:
-        if stem == lesson.path.stem or stem.zfill(2) == lesson.number:
+        if stem == lesson.path.stem or (stem.isdigit() and stem.zfill(2) == lesson.number):
             return lesson.number
     known = f"{course[0].number} to {course[-1].number}" if course else "none"
     raise VoiceKitError(f"There is no notebook “{name}”. The course has {known}.")
