@@ -18,6 +18,10 @@ class AudioError(VoiceKitError):
     """A sound cannot be read, written, recorded or played."""
 
 
+class TooLongError(AudioError):
+    """A sound lasts longer than it may."""
+
+
 class UnknownEngineError(VoiceKitError):
     """No engine of that name is known."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import math
 import os
 import secrets
 import struct
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 
 from voice_kit.audio.convert import check_rate, convert
 from voice_kit.audio.formats import to_float, to_int16
-from voice_kit.errors import AudioError
+from voice_kit.errors import AudioError, TooLongError
 from voice_kit.types import Audio, Samples
 
 log = logging.getLogger(__name__)
 
 GAP = 0.01  # seconds: codecs round the times of their frames
+DENSEST = 192_000  # samples a second of all channels, where the length is bounded
 LONGEST = 0xFFFF_FFFF - 44  # bytes of sound: the size fields of a WAV file have 32 bits
 
 
@@ -47,9 +49,13 @@ def read(path: str | Path) -> Audio:
         raise AudioError(f"{path} cannot be read: {error.strerror}. Check the disk.") from error
 
 
-def read_bytes(data: bytes | bytearray | memoryview) -> Audio:
-    """The sound in the bytes of such a file. Raises `AudioError`."""
-    return _decode(io.BytesIO(data), "The recording")
+def read_bytes(data: bytes | bytearray | memoryview, longest: float = math.inf) -> Audio:
+    """The sound in the bytes of such a file. Raises `AudioError`.
+
+    One of more than `longest` seconds is a `TooLongError` before all of it is decoded: a few bytes
+    can be hours.
+    """
+    return _decode(io.BytesIO(data), "The recording", longest)
 
 
 def write(path: str | Path, audio: Audio) -> None:
@@ -158,10 +164,10 @@ def _header(rate: int, size: int) -> bytes:
     return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + data
 
 
-def _decode(file: IO[bytes], name: str) -> Audio:
+def _decode(file: IO[bytes], name: str, longest: float = math.inf) -> Audio:
     parts: list[Audio] = []
     try:
-        for (rate, _, _), run in groupby(_decoded(file, name), key=_kind):
+        for (rate, _, _), run in groupby(_within(longest, _decoded(file, name)), key=_kind):
             while batch := [array for _, array in islice(run, 64)]:  # each alone would be slow
                 parts.append(Audio(to_float(np.concatenate(batch)), rate))
         if not parts:
@@ -169,7 +175,18 @@ def _decode(file: IO[bytes], name: str) -> Audio:
         rate = parts[0].rate  # a stream may change its rate on the way
         return Audio(np.concatenate([convert(part, rate).samples for part in parts]), rate)
     except AudioError as error:
-        raise AudioError(f"{name} cannot be used: {error}") from error
+        raise type(error)(f"{name} cannot be used: {error}") from error
+
+
+def _within(
+    longest: float, decoded: Iterator[tuple[int, NDArray[Any]]]
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    seconds, room = longest, longest * DENSEST
+    for rate, array in decoded:
+        seconds, room = seconds - len(array) / rate, room - array.size
+        if seconds < -GAP or room < 0:
+            raise TooLongError(f"it is longer than {longest:g} s. Send it in parts.")
+        yield rate, array
 
 
 def _kind(decoded: tuple[int, NDArray[Any]]) -> tuple[int, int, np.dtype[Any]]:

@@ -1,0 +1,162 @@
+"""What went wrong, told as OpenAI's clients read it; and routes that tell it so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Coroutine, MutableMapping
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.types import Receive
+
+from voice_kit.converse.steps import StageFailedError
+from voice_kit.errors import AudioError, TooLongError, VoiceKitError
+from voice_kit.serve.config import Serve
+from voice_kit.serve.doors import guest
+from voice_kit.serve.places import AwayError, UnknownConversationError
+from voice_kit.serve.refused import OverLimit, Refused, openai_error
+
+PATIENCE = 5.0
+"""Seconds after which it may be tried again where an engine failed."""
+
+
+class Problem(VoiceKitError):  # noqa: N818 - most are no error of ours
+    """A request that cannot be answered. Its text never holds what people said."""
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        *,
+        code: str = "invalid_request",
+        param: str | None = None,
+        retry_after: float = 0.0,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
+
+
+def problem_of(error: BaseException) -> Problem | None:
+    """What an error means to who asked; None for one that is our own mistake."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            return Problem(str(error.detail), error.status_code)
+        case StageFailedError():
+            return Problem(
+                str(error.cause), 503, code=f"{error.stage}_failed", retry_after=PATIENCE
+            )
+        case TooLongError():
+            return Problem(str(error), 413, code="too_long", param="file")
+        case AudioError():
+            return Problem(str(error), code="invalid_audio", param="file")
+        case UnknownConversationError():
+            return Problem(str(error), 404, code="not_found", param="conversation")
+        case AwayError():
+            return Problem(str(error), 503, code="memory_failed", retry_after=PATIENCE)
+    return None
+
+
+def told(problem: Problem) -> JSONResponse:
+    """The answer that says so."""
+    kind = "invalid_request_error" if problem.status < 500 else "server_error"
+    body = openai_error(str(problem), kind=kind, code=problem.code, param=problem.param)
+    wait = math.ceil(problem.retry_after)
+    return JSONResponse(body, problem.status, {"Retry-After": str(wait)} if wait else None)
+
+
+class _Error(BaseModel):
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class Told(BaseModel):
+    """Why a request was not answered, in one sentence with what helps."""
+
+    error: _Error
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Told, "description": "The request cannot be answered as it is."},
+    503: {"model": Told, "description": "An engine failed. Retry-After says when to ask again."},
+}
+"""For `APIRouter(responses=…)`."""
+
+
+class Route(APIRoute):
+    """Asks who it is before it reads anything, reads no more than it may, and tells problems."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, inside of that."""
+        handle = super().get_route_handler()
+
+        async def told_or_answered(request: Request) -> Response:
+            try:
+                request.state.guest = await guest(request)
+                most = self.most(request.app.state.shared.serve)
+                if _declared(request) > most:
+                    raise _too_big(most)
+                return await handle(Request(request.scope, _bounded(request.receive, most)))
+            except (Refused, OverLimit):
+                raise  # these the whole app tells alike
+            except Exception as error:
+                if (problem := problem_of(error)) is None:
+                    raise
+                return told(problem)
+
+        return told_or_answered
+
+    def most(self, serve: Serve) -> int:
+        """Bytes that a request may have."""
+        return serve.max_message
+
+
+class SoundRoute(Route):
+    """One to which sound is sent."""
+
+    def most(self, serve: Serve) -> int:
+        """Bytes: 25 MB, as OpenAI takes, where nothing else is set."""
+        return 25 * serve.max_message
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    first = error.errors()[0] if error.errors() else {"loc": (), "msg": "cannot be read"}
+    places = [str(place) for place in first["loc"] if place not in ("body", "query", "path")]
+    param = ".".join(places) or None
+    if first.get("type") == "json_invalid":
+        return Problem("The body is no JSON. Send it as application/json.", code="invalid_json")
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return Problem(f"{param or 'The body'}: {said}. See /docs for what is taken.", param=param)
+
+
+def _declared(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def _too_big(most: int) -> HTTPException:
+    # The one error that is let through while a body is read.
+    return HTTPException(413, f"The request has more than {most} bytes. Send it in parts.")
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    came = 0
+
+    async def bounded() -> MutableMapping[str, Any]:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > most:
+            raise _too_big(most)
+        return message
+
+    return bounded
