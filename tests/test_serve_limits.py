@@ -1,0 +1,435 @@
+"""How much each may use, and that nobody is refused because Redis is away."""
+
+import asyncio
+import functools
+import gc
+import time
+import tracemalloc
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+pytest.importorskip("jwt", reason="the serve extra is not installed")
+
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voice_kit.serve import limits as module
+from voice_kit.serve.config import Serve
+from voice_kit.serve.doors import Guest
+from voice_kit.serve.headers import behind
+from voice_kit.serve.limits import Limits, Window, Windows, address_key, room
+from voice_kit.serve.refused import OverLimit, tell_refusals
+
+ALICE = Guest("alice", None)
+
+
+def on_a_loop(test):
+    @functools.wraps(test)
+    def run(*args, **named):
+        return asyncio.run(test(*args, **named))
+
+    return run
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def limits(places=None, **given):
+    clock = Clock()
+    return Limits(Serve(**given), places, clock=clock), clock
+
+
+class over:  # noqa: N801 - reads as pytest.raises does
+    def __init__(self, code):
+        self.code = code
+
+    def __enter__(self):
+        self.raised = pytest.raises(OverLimit)
+        self.caught = self.raised.__enter__()
+        return self.caught
+
+    def __exit__(self, *error):
+        done = self.raised.__exit__(*error)
+        assert self.caught.value.code == self.code
+        return done
+
+
+# Windows
+
+
+def test_a_window_lets_in_its_share_and_says_when_there_is_room_again():
+    window = Window(3, 60)
+    assert [window.add(1, 1000 + second) for second in (0, 1, 2)] == [0, 0, 0]
+    wait = window.add(1, 1003)
+    assert 57 <= wait <= 61
+    assert window.add(1, 1003 + wait - 0.5) > 0
+    assert window.add(1, 1003 + wait + 0.001) == 0
+
+
+def test_what_is_refused_is_not_counted():
+    window = Window(1, 60)
+    assert window.add(1, 1000) == 0
+    assert all(window.add(1, 1000 + second) for second in range(1, 59))
+    assert window.add(1, 1064) == 0
+
+
+def test_what_can_never_fit_is_refused_for_ever():
+    window = Window(3, 60)
+    assert window.add(4, 1000) == 60
+    assert window.add(4, 2000) == 60
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 30, allow_nan=False), st.floats(0.01, 3, allow_nan=False)),
+        max_size=80,
+    )
+)
+@settings(deadline=None)
+def test_no_minute_ever_holds_more_than_the_share(steps):
+    window, now, taken = Window(5, 60), 1000.0, []
+    for pause, amount in steps:
+        now += pause
+        wait = window.add(amount, now)
+        if not wait:
+            taken.append((now, amount))
+        else:
+            assert 0 < wait <= 63.1
+            within = sum(each for at, each in taken if at > now - 63.1)
+            assert within + amount > 5 - 1e-6, "refused though there was room"
+    for start, _ in taken:
+        assert sum(each for at, each in taken if start <= at < start + 60) <= 5 + 1e-6
+
+
+def test_speech_in_real_time_is_never_too_much_however_long_it_lasts():
+    at, clock = limits()
+    for _ in range(round(600 / 0.032)):
+        at.sound("a", 0.032)
+        clock.now += 0.032
+
+
+def test_a_window_needs_no_more_memory_for_more_sound():
+    window = Window(1e9, 60)
+    for frame in range(100_000):
+        window.add(0.032, 1000 + frame * 0.032)
+    assert len(window._slots) <= module.SLOTS + 1
+
+
+def test_addresses_are_forgotten_so_that_memory_stays_flat(monkeypatch):
+    monkeypatch.setattr(module, "REMEMBERED", 500)
+    windows = Windows(5, 1)
+    tracemalloc.start()
+    for number in range(1000):
+        windows.add(f"address {number:5}", 1, 1000)
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(1000, 10_000):
+        windows.add(f"address {number:5}", 1, 1000 + number / 1000)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert len(windows) == 500
+    assert grown < 50 * 1024
+
+
+# Connections
+
+
+@on_a_loop
+async def test_so_many_connections_in_all():
+    at, _ = limits(max_connections=2)
+    async with at.connection("10.0.0.1", ALICE), at.connection("10.0.0.2", ALICE):
+        assert at.open == 2
+        with over("too_many_connections"):
+            async with at.connection("10.0.0.3", ALICE):
+                pass
+    assert at.open == 0
+    async with at.connection("10.0.0.3", ALICE):
+        assert at.open == 1
+
+
+@on_a_loop
+async def test_so_many_connections_from_one_address():
+    at, _ = limits(per_address=2)
+    async with at.connection("10.0.0.1", ALICE), at.connection("10.0.0.1"):
+        with over("too_many_connections_from_address"):
+            async with at.connection("10.0.0.1", ALICE):
+                pass
+        async with at.connection("10.0.0.2", ALICE):
+            pass
+    async with at.connection("10.0.0.1", ALICE):
+        pass
+
+
+@on_a_loop
+async def test_a_connection_that_fails_gives_its_room_back():
+    at, _ = limits(per_address=1, max_connections=1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            async with at.connection("10.0.0.1", ALICE):
+                raise ZeroDivisionError
+    assert at.open == 0 and not at._open_by_address
+
+
+@on_a_loop
+async def test_ten_connections_a_second_from_one_address_are_five():
+    at, clock = limits(connects_per_second=5)
+    came = 0
+    for _ in range(50):
+        try:
+            async with at.connection("10.0.0.1", ALICE):
+                came += 1
+        except OverLimit as error:
+            assert error.code == "connecting_too_fast"
+            assert 0 < error.retry_after <= 1.1
+        clock.now += 0.1
+    assert 20 <= came <= 30
+    async with at.connection("10.0.0.2", ALICE):  # another is not disturbed
+        pass
+
+
+@on_a_loop
+async def test_less_than_one_a_second_is_one_in_several():
+    at, clock = limits(connects_per_second=0.2)
+    async with at.connection("10.0.0.1", ALICE):
+        pass
+    with over("connecting_too_fast") as caught:
+        async with at.connection("10.0.0.1", ALICE):
+            pass
+    assert 4 <= caught.value.retry_after <= 6
+    clock.now += 5.3
+    async with at.connection("10.0.0.1", ALICE):
+        pass
+
+
+@on_a_loop
+async def test_the_last_room_goes_to_one_of_many_who_come_at_once():
+    at, _ = limits(Slow(), redis="redis://somewhere", max_connections=5, connects_per_second=100)
+    came, refused, all_asked = [], [], asyncio.Event()
+
+    def asked(those, number):
+        those.append(number)
+        if len(came + refused) == 20:
+            all_asked.set()
+
+    async def one(number):
+        try:
+            async with at.connection(f"10.0.0.{number}", ALICE):
+                asked(came, number)
+                await all_asked.wait()
+        except OverLimit:
+            asked(refused, number)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            tasks.create_task(one(number))
+    assert len(came) == 5 and len(refused) == 15
+    assert at.open == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("10.0.0.1", "10.0.0.2", False),
+        ("10.0.0.1", "::ffff:10.0.0.1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::1%eth1", True),
+        (None, "", True),
+        ("testclient", "/run/socket", True),
+    ],
+)
+def test_whom_an_address_stands_for(one, other, same):
+    assert (address_key(one) == address_key(other)) is same
+
+
+# Several gateways
+
+
+class Shared:
+    """A count that two gateways share."""
+
+    def __init__(self):
+        self.counts = {}
+
+    async def count(self, key, amount, per_seconds):
+        self.counts[key] = self.counts.get(key, 0) + amount
+        return self.counts[key]
+
+
+class Slow(Shared):
+    async def count(self, key, amount, per_seconds):
+        await asyncio.sleep(0)
+        return 0.0
+
+
+class Away(Shared):
+    asked = 0
+
+    async def count(self, key, amount, per_seconds):
+        type(self).asked += 1
+        raise ConnectionError("there is no Redis")
+
+
+class Hanging(Shared):
+    async def count(self, key, amount, per_seconds):
+        await asyncio.Event().wait()
+
+
+@on_a_loop
+async def test_two_gateways_count_one_address_together():
+    shared = Shared()
+    one, _ = limits(shared, redis="redis://somewhere")
+    other, _ = limits(shared, redis="redis://somewhere")
+    for at in (one, other, one, other, one):
+        async with at.connection("10.0.0.1", ALICE):
+            pass
+    with over("connecting_too_fast"):
+        async with other.connection("10.0.0.1", ALICE):
+            pass
+
+
+@pytest.mark.parametrize("places", [Away, Hanging])
+@on_a_loop
+async def test_without_redis_each_gateway_counts_alone_and_refuses_nobody_for_it(
+    places, monkeypatch, caplog
+):
+    monkeypatch.setattr(module, "SHARED_WAIT", 0.01)
+    at, _ = limits(places(), redis="redis://somewhere")
+    for _ in range(5):
+        async with at.connection("10.0.0.1", ALICE):
+            pass
+    with over("connecting_too_fast"):
+        async with at.connection("10.0.0.1", ALICE):
+            pass
+    assert "by this gateway alone" in caplog.text
+
+
+@on_a_loop
+async def test_without_a_redis_in_the_settings_nothing_is_asked():
+    at, _ = limits(Away())
+    before = Away.asked
+    async with at.connection("10.0.0.1", ALICE):
+        pass
+    assert Away.asked == before
+
+
+# One session
+
+
+def test_more_sound_than_is_spoken_in_a_minute_is_refused():
+    at, clock = limits(sound_per_minute=75)
+    at.sound("one", 70)
+    at.sound("one", 5)
+    with over("too_much_sound") as caught:
+        at.sound("one", 0.032)
+    assert 50 < caught.value.retry_after < 65
+    at.sound("other", 75)
+    clock.now += 64
+    at.sound("one", 75)
+
+
+def test_so_many_tools_in_a_minute_and_none_where_there_shall_be_none():
+    at, clock = limits(tool_calls_per_minute=3)
+    for _ in range(3):
+        at.tool("one")
+    with over("too_many_tool_calls"):
+        at.tool("one")
+    clock.now += 64
+    at.tool("one")
+    none, _ = limits(tool_calls_per_minute=0)
+    with over("too_many_tool_calls"):
+        none.tool("one")
+
+
+def test_a_session_that_has_left_is_forgotten():
+    at, _ = limits(sound_per_minute=1)
+    at.sound("one", 1)
+    at.tool("one")
+    at.left("one")
+    assert not len(at._sound) and not len(at._tools)
+
+
+def test_a_message_that_is_too_big_is_told_its_size():
+    at, _ = limits(max_message=1000)
+    at.message(1000)
+    with over("message_too_big") as caught:
+        at.message(1001)
+    assert "1,000 bytes" in str(caught.value)
+    assert (caught.value.status, caught.value.close) == (413, 1009)
+
+
+def test_a_session_ends_after_its_time_or_with_its_token():
+    at, _ = limits(session_minutes=1)
+    soon = Guest("alice", time.time() + 30)
+    past = Guest("alice", time.time() - 1)
+    assert at.lasts(ALICE) == 60
+    assert 29 < at.lasts(soon) <= 30
+    assert at.lasts(past) == 0
+    at.age(59, soon)
+    with over("session_too_long"):
+        at.age(60, ALICE)
+    with over("token_expired") as caught:
+        at.age(1, past)
+    assert caught.value.close == 4401
+
+
+def test_each_refusal_is_told_to_the_metrics_once():
+    told = []
+    at = Limits(Serve(max_message=1000, sound_per_minute=1), told=told.append)
+    for refused in (lambda: at.message(2000), lambda: at.sound("a", 2)):
+        with pytest.raises(OverLimit):
+            refused()
+    assert told == ["message_too_big", "too_much_sound"]
+
+
+# HTTP
+
+
+def app_with(at):
+    app = FastAPI()
+    app.state.shared = SimpleNamespace(limits=at)
+    tell_refusals(app)
+
+    @app.get("/open", dependencies=[Depends(room)])
+    async def now_open():
+        return {"open": at.open, "by": dict(at._open_by_address)}
+
+    return app
+
+
+def test_a_request_has_room_while_it_is_answered_and_many_may_come_a_second():
+    at, _ = limits(per_address=1, connects_per_second=1)
+    web = TestClient(app_with(at), client=("10.0.0.1", 1))
+    for _ in range(10):
+        assert web.get("/open").json() == {"open": 1, "by": {"10.0.0.1": 1}}
+    assert at.open == 0
+
+
+@on_a_loop
+async def test_a_request_too_many_gets_429_with_the_time_to_wait():
+    at, _ = limits(max_connections=1)
+    web = TestClient(app_with(at), client=("10.0.0.1", 1))
+    async with at.connection("10.0.0.9"):
+        answer = await asyncio.to_thread(web.get, "/open")
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) >= 1
+    assert answer.json()["error"]["param"] == "too_many_connections"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "counted"),
+    [((), "10.0.0.7"), (("10.0.0.7",), "203.0.113.9"), (("10.0.0.8",), "10.0.0.7")],
+)
+def test_who_is_counted_behind_a_proxy(proxies, counted):
+    at, _ = limits()
+    web = TestClient(behind(app_with(at), proxies), client=("10.0.0.7", 1))
+    told = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}  # the first is what they say themselves
+    assert web.get("/open", headers=told).json()["by"] == {counted: 1}
