@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -97,7 +98,8 @@ def _write(file: Path, pem: bytes) -> None:
             out.write(pem)
         beside.replace(file)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise VoiceKitError(
             f"The certificate cannot be kept in {file.parent}: {error.strerror}. Set "
             "VOICE_KIT_HOME to a folder that can be written."
