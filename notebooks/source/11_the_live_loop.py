@@ -13,6 +13,29 @@ LIVE = False  # True when you sit at a machine with a microphone
 ENGINES = "offline"  # "best" takes the best engines that are here
 
 # %% [markdown]
+# ## Your part in it
+#
+# What you wrote in the notebooks before runs here, live, with all its faults, once its check has
+# passed: which frames are loud (02), where a sentence ends (05), when to act (09). The kit's own
+# parts do the rest. And here is a **skill** of yours: the phrases that ask for it, and a function.
+# Change both.
+
+# %%
+import random
+
+from voice_kit.think.skills import skill
+from voice_kit.workshop.yours import yours
+
+
+@skill("roll [a | the] dice", "throw [a | the] dice")
+def roll_dice() -> str:
+    """Roll a dice, and say what came up."""
+    return f"You rolled a {random.randint(1, 6)}."
+
+
+own = yours(roll_dice)  # without yours: Own(), from voice_kit.converse.own
+
+# %% [markdown]
 # ## The panel
 #
 # A `Panel` is made of what you have met: a microphone and a loudspeaker, an `Assistant`, and views
@@ -34,7 +57,7 @@ from voice_kit.workshop.export import export
 offline = Settings(stt="sphinx", llm="handbook", tts="espeak", judge="text")
 settings = load_settings() if ENGINES == "best" else offline
 
-panel = Panel(settings, live=LIVE, export=export).start()
+panel = Panel(settings, own=own, live=LIVE, export=export).start()
 if LIVE:
     display(panel)
 else:
@@ -76,27 +99,29 @@ for turn in panel.turns:
 # %% [markdown]
 # ## A typed line
 #
-# A conversation needs no microphone: a typed line is a turn like any other. This one is answered by
-# a skill and not by the language model.
+# A conversation needs no microphone: a typed line is a turn like any other. These are answered by
+# skills and not by the language model; one of them is yours.
 
 # %%
-for turn in [] if LIVE else await panel.ask("What is twelve times twelve?"):
-    print(f"you: {turn.heard}")
-    print(f"kit: {turn.said_heard}")
+for line in () if LIVE else ("What is twelve times twelve?", "Roll the dice!"):
+    for turn in await panel.ask(line):
+        print(f"you: {turn.heard}")
+        print(f"kit: {turn.said_heard}")
 
 # %% [markdown]
 # ## Change it while it runs
 #
 # What if it had waited longer for the end of your turn? The last question is asked **again** with
-# other values. All was written along while you talked, so that nothing is computed twice that would
-# come out the same. This takes about ten seconds. Which wait would you choose?
+# other values, and without the judge, who knows that a finished sentence needs no long wait. All was
+# written along while you talked, so that nothing is computed twice that would come out the same.
+# This takes about ten seconds. Which wait would you choose?
 
 # %%
 if not LIVE:
     await panel.play(clip("question_latency").audio())
 
-for seconds in (0.2, 0.5, 1.0) if panel.turns else ():
-    result = await panel.again(stop=seconds, aloud=False)
+for seconds in (0.3, 1.0, 3.0) if panel.turns else ():
+    result = await panel.again({"judge": "silence", "hear.stop": seconds}, aloud=False)
     print(f"after {seconds} s of quiet: {str(result).splitlines()[0]}")
 
 # %% [markdown]
@@ -106,7 +131,7 @@ for seconds in (0.2, 0.5, 1.0) if panel.turns else ():
 # %%
 if panel.turns:
     panel.settings = panel.settings.changed({"hear.stop": 0.4})
-    await panel.use(judge="silence")  # no judge: only hear.stop decides
+    await panel.use(judge="silence")  # without a judge, only hear.stop decides
     print(f"It waits {panel.settings.hear.stop} s, and no judge is asked.")
     print(panel.board.choosers.text())
 
@@ -120,6 +145,33 @@ file = panel.export("my_assistant.py", force=True)
 lines = file.read_text(encoding="utf-8").splitlines()
 print(f"{file}: {len(lines)} lines, of which the first says:")
 print(lines[0])
+
+# %% [markdown]
+# ## Two that talk with each other
+#
+# What one of them plays, the other one hears: two whole loops, with their turns, pauses and
+# patience. One asks, the other answers. Offline their ears are told the words, because PocketSphinx
+# hardly understands a synthetic voice; all else is real, on a clock that leaps over the waiting. Do
+# they ever interrupt each other? Live, put two laptops side by side instead, and let one begin:
+# `panel.talk.announce("Hello. What is latency?")`.
+
+# %%
+import asyncio
+
+from voice_kit.converse.virtual import run
+from voice_kit.workshop.two import guests, talk_together
+
+told = ENGINES != "best"
+voice = "espeak:en-us+f3"  # the one who asks
+one, other = guests(settings, ["What is barge-in?"], voice=voice, told=told)
+meeting = talk_together(one, other, "Hello. What is latency?", turns=3)
+sound = await asyncio.to_thread(run, meeting, fast=True) if told else await meeting
+
+for side, name in ((one, "ada"), (other, "bob")):
+    for line in side.talk.history.lines:
+        if line.role == "assistant":
+            print(f"{name}: {line.content}")
+sound
 
 # %% [markdown]
 # ## Stop
