@@ -218,7 +218,7 @@ def speech(playback: int, samples: NDArray[np.int16]) -> bytes:
     return HEADER.pack(SPEECH, 0, count, playback) + samples[:count].astype("<i2").tobytes()
 
 
-def said(kind: str, event_id: str, **fields: Any) -> str:
+def said(kind: str, event_id: str, /, **fields: Any) -> str:
     """A text message of this type. Fields that are None are left out."""
     given = {name: value for name, value in fields.items() if value is not None}
     return json.dumps({"type": kind, "event_id": event_id, **given}, ensure_ascii=False)

@@ -29,7 +29,8 @@ class SocketMicrophone:
         """Frames that were given on."""
         self.lost = 0
         """Frames that were missing, by their numbers, and became silence."""
-        self._queue: deque[Samples | int] = deque()  # an int: so many frames of silence
+        # An int is so many frames of silence; None is where a turn ends, whatever follows.
+        self._queue: deque[Samples | int | None] = deque()
         self._next: int | None = None
         self._part: Samples = np.zeros(0, np.float32)
         self._resampler = Resampler(OUT_RATE, RATE)
@@ -77,6 +78,15 @@ class SocketMicrophone:
         self._part = whole[frames * FRAME :]
         self._ring(True)
 
+    def finish(self) -> None:
+        """What came so far is all of a turn."""
+        rest = np.concatenate([self._part, self._resampler.end()])
+        missing = -len(rest) % FRAME
+        self._queue.extend(np.pad(rest, (0, missing)).reshape(-1, FRAME))
+        self._part = rest[:0]
+        self._queue.append(None)
+        self._ring(True)
+
     def clear(self) -> None:
         """Forget what was not given on yet."""
         self._queue.clear()
@@ -94,12 +104,15 @@ class SocketMicrophone:
         return bool(self._queue)
 
     async def frames(self) -> AsyncGenerator[Samples, None]:
-        """Every frame, until none has come for a while, or nothing more comes."""
+        """Every frame, until a turn ends by what its speaker says, none has come for a while, or
+        nothing more comes."""
         silence: Samples = np.zeros(FRAME, np.float32)
         while self._queue or (not self.closed and await self._wait(IDLE)):
             burst = 0
             while self._queue:
                 first = self._queue.popleft()
+                if first is None:
+                    return
                 if isinstance(first, int):
                     if first > 1:
                         self._queue.appendleft(first - 1)

@@ -1,0 +1,96 @@
+"""Runs the gateway on uvicorn, and lets it stop politely."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from voice_kit.errors import VoiceKitError
+from voice_kit.serve.config import Serve
+from voice_kit.serve.headers import behind
+from voice_kit.serve.logs import log_config
+from voice_kit.serve.shared import Shared
+
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """Before it shuts down, nobody is let in, and answers under way may finish."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening; drain; then close what is left."""
+        app: Any = self.config.loaded_app
+        while not isinstance(app, FastAPI):
+            app = app.app
+        shared: Shared = app.state.shared
+        await shared.drain(lambda: self.force_exit)
+        await super().shutdown(sockets)
+
+
+def config_of(app: FastAPI | Callable[[], FastAPI], serve: Serve, **more: Any) -> uvicorn.Config:
+    """How uvicorn is to run it. `more` is uvicorn's own, such as a certificate."""
+    factory = not isinstance(app, FastAPI)
+    made: Any = Behind(app, serve) if factory else behind(app, _proxies(serve))
+    options: dict[str, Any] = {
+        "factory": factory,
+        "host": serve.host,
+        "port": serve.port,
+        "workers": serve.workers,
+        "ws": "websockets-sansio",
+        "ws_max_size": serve.max_message,
+        "ws_per_message_deflate": False,
+        "proxy_headers": False,
+        "server_header": False,
+        "access_log": False,
+        "log_config": log_config(serve.log, [each for each in (serve.token, serve.secret) if each]),
+        "timeout_graceful_shutdown": 5,
+        "backlog": BACKLOG,
+    }
+    return uvicorn.Config(made, **(options | more))
+
+
+class Behind:
+    """Makes the app in each worker: such an object can be sent to another process."""
+
+    def __init__(self, make: Any, serve: Serve) -> None:
+        self.make, self.serve = make, serve
+
+    def __call__(self) -> Any:
+        """The app."""
+        return behind(self.make(), _proxies(self.serve))
+
+
+def _proxies(serve: Serve) -> tuple[str, ...]:
+    return tuple(getattr(serve, "proxies", ()))
+
+
+def listening(serve: Serve) -> socket.socket:
+    """A socket that listens where it is to. Raises `VoiceKitError` where it cannot."""
+    family = socket.AF_INET6 if ":" in serve.host else socket.AF_INET
+    sock = socket.socket(family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((serve.host, serve.port))
+        sock.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise VoiceKitError(_why(error, serve)) from error
+    sock.setblocking(False)
+    return sock
+
+
+def _why(error: Exception, serve: Serve) -> str:
+    number = getattr(error, "errno", 0)
+    if number == errno.EADDRINUSE:
+        return (
+            f"Port {serve.port} is taken, perhaps by another voice-kit serve. "
+            f"Take another: --port {serve.port + 1}, or 0 for any that is free."
+        )
+    if number == errno.EACCES:
+        return f"Port {serve.port} is not for everybody. Take one above 1023: --port 8765."
+    return f"{serve.host} is no address of this machine. Leave --host out, or take 0.0.0.0."

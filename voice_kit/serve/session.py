@@ -1,0 +1,220 @@
+"""One socket: one assistant with a memory, notes and timers of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+from voice_kit.converse.assistant import Assistant
+from voice_kit.converse.conversation import Observer
+from voice_kit.serve.doors import Guest
+from voice_kit.serve.hold import Hold
+from voice_kit.serve.listening import Listener
+from voice_kit.serve.logs import observer
+from voice_kit.serve.outbox import Outbox, Send
+from voice_kit.serve.protocol import GOING_AWAY, TAKEN_OVER, TOO_SLOW, Asked
+from voice_kit.serve.refused import OverLimit
+from voice_kit.serve.shared import Shared
+from voice_kit.serve.socket_audio import SocketMicrophone
+from voice_kit.serve.socket_speaker import SocketSpeaker
+from voice_kit.serve.telling import Teller
+from voice_kit.serve.views import Views
+from voice_kit.serve.voices import with_voice
+from voice_kit.serve.wishes import Wishes, described, wished
+from voice_kit.think.tools import Result, Tools
+
+log = logging.getLogger(__name__)
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class EndedError(Exception):
+    """The session is over, and nothing of it is waited for."""
+
+
+class Session:
+    """A conversation with a client, from its admission to its end."""
+
+    def __init__(self, shared: Shared, guest: Guest) -> None:
+        self.id = f"sess_{secrets.token_hex(8)}"
+        self.shared, self.guest = shared, guest
+        self.outbox = Outbox(partial(self.end, TOO_SLOW, "It does not read what it is sent."))
+        self.microphone = SocketMicrophone()
+        self.teller = Teller(self.outbox.put, lambda: self.microphone.heard)
+        self.speaker = SocketSpeaker(self.teller)
+        self.code, self.reason = 0, ""
+        """What the socket is closed with; 0 when its client has left."""
+        self.settings = shared.settings
+        self.talk: Assistant
+        self._wishes = Wishes()
+        self._views: Views | None = None
+        self._over, self._hurry = asyncio.Event(), asyncio.Event()
+        self._polite = False  # whether answers under way may finish
+
+    async def run(self, receive: Receive, send: Send, hold: Hold) -> None:
+        """Hold the conversation, until its client leaves or `end` is called."""
+        loop = asyncio.get_running_loop()
+        began, shared = loop.time(), self.shared
+        lasts = shared.limits.lasts(self.guest)
+        age = loop.call_later(lasts, lambda: self._too_old(loop.time() - began))
+        shared.sessions.add(self)
+        writing = loop.create_task(self.outbox.run(send))
+        try:
+            with shared.metrics.session(self.id) as counted:
+                observers: list[Observer] = [self.teller, observer(self.id), counted]
+                self.talk = await asyncio.to_thread(self._assistant, hold, observers)
+                await self._converse(receive, hold)
+        finally:
+            age.cancel()
+            self.outbox.close()
+            shared.sessions.discard(self)
+            shared.limits.left(self.id)
+            if self.code == TOO_SLOW or not self.code:
+                writing.cancel()
+            await asyncio.wait([writing], timeout=5.0)
+            writing.cancel()
+
+    def end(self, code: int, reason: str, *, polite: bool = False) -> None:
+        """Have it closed with this code: at once, or after the answer under way."""
+        if not self._over.is_set():
+            self.code, self.reason, self._polite = code, reason, polite
+            self._over.set()
+
+    def let_go(self) -> None:
+        """Another session serves this conversation from now on."""
+        self.end(TAKEN_OVER, "This conversation goes on in another window.")
+
+    def drain(self) -> None:
+        """The gateway stops: finish what is being said."""
+        self.end(GOING_AWAY, "This gateway stops. Connect again.", polite=True)
+
+    def cut(self) -> None:
+        """It was asked to end, and is not waited for any longer."""
+        self._hurry.set()
+
+    async def _converse(self, receive: Receive, hold: Hold) -> None:
+        try:
+            async with self.talk:
+                self._greet(hold)
+                hearing = self.talk.begin(self._hear())
+                reading = asyncio.ensure_future(self._read(receive))
+                try:
+                    await _first(reading, self._over.wait())
+                    self.microphone.close()
+                    if reading.done():
+                        reading.result()
+                    if self._polite:
+                        await _first(reading, self._hurry.wait(), self._finish(hearing))
+                    raise EndedError
+                finally:
+                    self.speaker.leave()
+                    reading.cancel()
+                    if self._views is not None:
+                        self._views.close()
+        except* EndedError:
+            log.debug("%s has ended at once", self.id)
+
+    def _greet(self, hold: Hold) -> None:
+        brain: Any = self.talk.engines.brain.current
+        tools: Tools | None = getattr(brain, "_tools", None)
+        if tools is not None:
+            tools.use = partial(self._use, tools.use)  # type: ignore[method-assign]
+        self._conversation = hold.id
+        listener = self._listener = Listener(
+            self.talk,
+            self.microphone,
+            self.speaker,
+            self.teller,
+            self._update,
+            partial(self.shared.limits.sound, self.id),
+            self._typed,
+        )
+        self._take = listener.take
+        self.teller.say("session.created", session=self._described())
+
+    def _assistant(self, hold: Hold, observers: list[Observer]) -> Assistant:
+        shared = self.shared
+        return Assistant(
+            shared.engines_for_one(),
+            self.speaker,
+            self.settings,
+            observers=observers,
+            history=hold.history(),
+            router=shared.router,
+            folder=shared.folder(self.guest.subject, hold.id),
+        )
+
+    async def _finish(self, hearing: asyncio.Task[None]) -> None:
+        """Hear what has come, and answer it."""
+        await asyncio.wait([hearing])
+        await self.talk.idle()
+
+    async def _hear(self) -> None:
+        while await self.microphone.ready():
+            await self.talk.listen(self.microphone.frames())
+
+    async def _read(self, receive: Receive) -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            text = message.get("text")
+            taken: str | bytes = message["bytes"] if text is None else text
+            try:
+                self.shared.limits.message(len(taken))
+            except OverLimit as limit:
+                self.teller.over(limit)
+                self.end(limit.close, limit.message)
+                return
+            await self._take(taken)
+
+    async def _update(self, asked: Asked) -> None:
+        wishes, settings = wished(asked.session, self._wishes, self.settings)
+        if wishes.voice != self._wishes.voice:
+            await with_voice(self.shared, self.talk, wishes.voice)
+        self._wishes, self.settings, self.talk.settings = wishes, settings, settings
+        self._listener.manual, self._listener.rate = wishes.manual, wishes.rate
+        self.teller.binary = self.speaker.acknowledged = wishes.binary
+        self.teller.say("session.updated", session=self._described())
+        if self._views is None and wishes.views:
+            self._views = Views((), self._view, lambda: self.settings)
+            self.talk.observers.append(self._views)
+        if self._views is not None:
+            self._views.want(wishes.views)
+
+    def _described(self) -> dict[str, Any]:
+        voice = self.talk.engines.tts.name
+        return described(self._wishes, self.settings, self.id, self._conversation, voice)
+
+    def _view(self, view: str, message: dict[str, Any]) -> None:
+        self.teller.say("voice_kit.view", view=view, message=message)
+
+    def _typed(self, line: str) -> None:
+        if self._views is not None:
+            self._views.typed(line)
+
+    async def _use(self, use: Callable[..., Awaitable[Result]], *about: Any) -> Result:
+        try:
+            self.shared.limits.tool(self.id)
+        except OverLimit as limit:
+            self.teller.over(limit)
+            return Result(limit.message, worked=False)
+        return await use(*about)
+
+    def _too_old(self, seconds: float) -> None:
+        try:
+            self.shared.limits.age(seconds + 1.0, self.guest)
+        except OverLimit as limit:
+            self.teller.over(limit)
+            self.end(limit.close, limit.message, polite=True)
+
+
+async def _first(*works: Awaitable[Any]) -> None:
+    """Return once one of these is done. Those that were begun here are ended."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task, work in zip(tasks, works, strict=True):
+            if task is not work:
+                task.cancel()

@@ -1,0 +1,30 @@
+"""Other voices than the gateway's, loaded once for all who ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from voice_kit.converse.assistant import Assistant
+from voice_kit.engines import make
+from voice_kit.errors import VoiceKitError
+from voice_kit.serve.shared import Shared
+
+MOST = 4
+"""Voices of a process beside its own: some are as big as a model."""
+
+
+async def with_voice(shared: Shared, talk: Assistant, voice: str) -> None:
+    """Let this conversation speak with this voice of the gateway's engine; "" is its own.
+
+    Raises `VoiceKitError` where there is none, or where there are too many by now.
+    """
+    engine = shared.engines.tts.name.partition(":")[0]
+    known = shared.voices
+    async with shared.loading:
+        if voice and voice not in known:
+            if len(known) >= MOST:
+                raise VoiceKitError(f"Choose one of these voices: {', '.join(known)}.")
+            spec = f"{engine}:{voice}"
+            known[voice] = await asyncio.to_thread(partial(make, "tts", spec, shared.settings))
+    talk.engines.tts.current = shared.own(known[voice] if voice else shared.engines.tts.current)
