@@ -1,0 +1,730 @@
+"""Whatever can be said of a deployment without an engine to run it: it agrees with the package."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+import zipfile
+from fnmatch import fnmatch
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers_deploy import (
+    DEPLOY,
+    KUBERNETES,
+    ROOT,
+    TERRAFORM,
+    compose,
+    copied,
+    default_of,
+    environments,
+    files,
+    image_env,
+    images,
+    objects,
+    one,
+    pods,
+    rendered,
+    stages,
+    text,
+)
+
+from voice_kit.serve.config import PREFIX as SERVE
+from voice_kit.serve.config import Serve, load_serve
+from voice_kit.settings import NOT_SETTINGS, PREFIX, Settings, load_settings
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+OURS = f"voice-kit:{PROJECT['version']}"
+PORT = Serve().port
+KUBERNETES_VERSION = "1.33"
+FOREIGN = {"PATH", "HOME", "HF_HOME", "OLLAMA_HOST", "FORWARDED_ALLOW_IPS"} | {
+    "MPLCONFIGDIR",
+    "PYTHONUNBUFFERED",
+    "PYTHONDONTWRITEBYTECODE",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED",
+}
+"""Variables that others than we read."""
+
+
+def program(name):
+    if shutil.which(name) is None:
+        pytest.skip(f"there is no {name} here")
+    return name
+
+
+# The settings
+
+
+def routes():
+    from voice_kit.serve.app import create_app
+
+    found, here = set(), list(create_app().routes)
+    while here:
+        route = here.pop()
+        here += getattr(getattr(route, "original_router", None), "routes", [])
+        found.add(getattr(route, "path", ""))
+    return found
+
+
+def test_every_variable_is_a_setting_and_its_value_is_allowed(monkeypatch):
+    found = list(environments())
+    assert len(found) > 20
+    for where, name, value in found:
+        if not name.startswith(PREFIX):
+            assert name in FOREIGN, f"{where}: nobody reads {name}"
+            continue
+        if name in NOT_SETTINGS:
+            continue
+        with monkeypatch.context() as alone:
+            alone.setenv(name, default_of(value))
+            (load_serve if name.startswith(SERVE) else load_settings)()
+
+
+def test_every_secret_is_a_setting_or_named_by_who_reads_it():
+    secrets = compose()["secrets"]
+    assert len(secrets) >= 4
+    for name in secrets:
+        readers = [
+            service
+            for service in compose()["services"].values()
+            if name in service.get("secrets", [])
+        ]
+        assert readers, f"nobody is given {name}"
+        if name.startswith("voice_kit_"):
+            assert name.removeprefix(SERVE.lower()) in Serve.model_fields, name
+        else:
+            told = json.dumps(readers) + text("prometheus.yml")
+            assert f"/run/secrets/{name}" in told, f"nobody reads {name}"
+
+
+def test_every_port_of_ours_is_the_one_the_gateway_listens_on():
+    assert image_env()["VOICE_KIT_SERVE_PORT"] == str(PORT)
+    assert ("EXPOSE", str(PORT)) in stages()[-1][1]
+    assert compose()["services"]["gateway"]["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
+    (swarm,) = compose("compose.swarm.yaml")["services"]["gateway"]["ports"]
+    assert swarm == {"target": PORT, "published": PORT, "mode": "host"}
+    pod = one("Deployment")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert container["ports"] == [{"name": "http", "containerPort": PORT}]
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(PORT)
+    (service,) = one("Service")["spec"]["ports"]
+    (rule,) = one("Ingress")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert service["targetPort"] == "http"
+    assert path["backend"]["service"]["port"]["name"] == service["name"]
+    (scraped,) = yaml.safe_load(text("prometheus.yml"))["scrape_configs"]
+    assert scraped["dns_sd_configs"][0]["port"] == PORT
+    assert f"server 127.0.0.1:{PORT};" in text("nginx.conf")
+
+
+def test_every_path_that_is_asked_for_is_a_route():
+    asked = set(re.findall(r"location (?:= )?(/\S*) \{", text("nginx.conf")))
+    asked -= {"/", "/.well-known/acme-challenge/"}
+    (container,) = one("Deployment")["spec"]["template"]["spec"]["containers"]
+    probes = [container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")]
+    assert [probe["path"] for probe in probes] == ["/health", "/ready", "/health"]
+    assert {probe["port"] for probe in probes} == {"http"}
+    asked |= {probe["path"] for probe in probes}
+    (check,) = [rest for word, rest in stages()[-1][1] if word == "HEALTHCHECK"]
+    asked |= set(re.findall(rf":{PORT}(/\w+)", check))
+    asked |= {yaml.safe_load(text("prometheus.yml"))["scrape_configs"][0]["metrics_path"]}
+    annotations = one("Deployment")["spec"]["template"]["metadata"]["annotations"]
+    asked |= {annotations["prometheus.io/path"]}
+    assert {"/health", "/ready", "/metrics", "/v1/realtime"} <= asked
+    pytest.importorskip("voice_kit.serve.app")
+    assert asked <= routes()
+
+
+def test_whoever_stops_a_gateway_waits_until_it_has_drained():
+    drains = float(compose()["services"]["gateway"]["environment"]["VOICE_KIT_SERVE_DRAIN_SECONDS"])
+    grace = compose()["services"]["gateway"]["stop_grace_period"]
+    assert float(grace.removesuffix("s")) >= drains + 10
+    drains = float(one("ConfigMap")["data"]["VOICE_KIT_SERVE_DRAIN_SECONDS"])
+    spec = one("Deployment")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    command, before = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == "sleep"
+    assert spec["terminationGracePeriodSeconds"] >= float(before) + drains + 10
+
+
+# Docker
+
+
+def test_every_image_is_pinned_to_a_version():
+    found = list(images())
+    assert len(found) >= 8
+    for where, image in found:
+        assert re.search(r":v?\d+\.\d+[.\d]*[\w.-]*$", image), f"{where}: {image} is of any version"
+        if "voice-kit" in image:
+            assert image == OURS, where
+    (ours,) = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["images"]
+    assert f"{ours['name']}:{ours['newTag']}" == OURS
+
+
+def ignored(path):
+    """What Dockerfile.dockerignore leaves out; the last line that fits decides."""
+    out = False
+    for line in text("Dockerfile.dockerignore").splitlines():
+        pattern = line.removeprefix("!")
+        if not line or line.startswith("#"):
+            continue
+        inner = pattern.removeprefix("**/")
+        parts = Path(path).parts
+        fits = (
+            any(fnmatch(part, inner) for part in parts)
+            if pattern.startswith("**/")
+            else pattern == "*" or parts[0] == pattern
+        )
+        out = not line.startswith("!") if fits else out
+    return out
+
+
+def test_the_image_gets_everything_that_the_wheel_needs(tmp_path):
+    context, built = tmp_path / "src", tmp_path / "built"
+    for source, _ in copied(stages()[0][1]):
+        origin = ROOT / source
+        assert origin.exists(), f"the Dockerfile copies {source}, which is not there"
+        found = (
+            [path for path in origin.rglob("*") if path.is_file()] if origin.is_dir() else [origin]
+        )
+        for path in found:
+            if not ignored(path.relative_to(ROOT)):
+                target = context / path.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+    builder = pytest.importorskip("hatchling.builders.wheel")
+    (wheel,) = builder.WheelBuilder(str(context)).build(directory=str(built), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("voice_kit/")}
+    listed = subprocess.run(
+        ["git", "ls-files", "voice_kit"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    if not listed:
+        pytest.skip("this is no git checkout: what belongs to the package is not known")
+    assert packed >= {name for name in listed if (ROOT / name).exists()}
+
+
+def test_what_the_last_stage_copies_is_there_and_not_ignored():
+    for _, instructions in stages():
+        for source, _ in copied(instructions):
+            assert (ROOT / source).exists(), source
+            assert not ignored(source), source
+    assert ignored("notebooks/build.py") and ignored(".git/config")
+    assert ignored("voice_kit/serve/deploy/terraform/terraform.tfstate")
+
+
+def test_the_image_runs_as_nobody_special_and_builds_nothing():
+    _, last = stages()[-1]
+    users = [rest for word, rest in last if word == "USER"]
+    assert users == ["10001:10001"]
+    runs = " ".join(rest for word, rest in last if word == "RUN")
+    assert "--uid 10001" in runs and "--gid 10001" in runs and "pip uninstall" in runs
+    assert not re.search(r"apt-get|pip install|gcc|git ", runs)
+    assert [rest for word, rest in last if word == "VOLUME"] == [image_env()["VOICE_KIT_HOME"]]
+    assert image_env()["HF_HOME"].startswith(image_env()["VOICE_KIT_HOME"])
+
+
+def test_what_the_image_installs_is_pinned_and_exists():
+    _, instructions = stages()[1]
+    (given,) = [rest for word, rest in instructions if word == "ARG"]
+    extras = set(given.removeprefix("EXTRAS=").split(","))
+    assert {"serve", "redis", "ray"} <= extras <= set(PROJECT["optional-dependencies"])
+    for _, stage in stages():
+        for word, rest in stage:
+            if word == "RUN" and re.search(r"\bpip\b.* install .*(voice-kit|hatchling)", rest):
+                assert "-c constraints.txt" in rest, rest
+
+
+def test_secrets_in_files_become_settings(tmp_path):
+    (tmp_path / "voice_kit_serve_secret").write_text("s" * 40 + "\n")
+    (tmp_path / "grafana_password").write_text("not ours")
+    done = subprocess.run(
+        ["sh", DEPLOY / "with-secrets", "sh", "-c", "env; exit 3"],
+        env={"PATH": os.environ["PATH"], "SECRETS_FOLDER": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert f"VOICE_KIT_SERVE_SECRET={'s' * 40}\n" in done.stdout
+    assert "not ours" not in done.stdout
+
+
+def test_made_secrets_are_accepted_kept_and_for_their_owner_alone(tmp_path):
+    program("openssl")
+    from voice_kit.serve.doors import Doors
+
+    folder = tmp_path / "secrets"
+    for _ in range(2):
+        subprocess.run(["sh", DEPLOY / "make-secrets", folder], check=True, capture_output=True)
+        made = {path.name: path.read_text() for path in folder.iterdir()}
+        if "first" not in locals():
+            first = made
+    assert made == first, "a second run made others"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert set(made) == set(compose()["secrets"])
+    assert made["voice_kit_serve_redis"] == f"redis://:{made['redis_password']}@redis:6379/0"
+    serve = Serve(host="0.0.0.0", sign_in="jwt", secret=made["voice_kit_serve_secret"])
+    assert Doors(serve).admit(made["metrics_token"]).subject == "prometheus"
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.swarm.yaml", "compose.gpu.yaml"])
+def test_compose_files_follow_the_specification(name):
+    checking = pytest.importorskip("check_jsonschema", reason="pip install check-jsonschema")
+    schema = Path(checking.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+    jsonschema = pytest.importorskip("jsonschema")
+    specification = json.loads(schema.read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator(specification).validate(compose(name))
+
+
+def test_what_compose_refers_to_is_there():
+    whole = compose()
+    for kind in ("networks", "volumes", "secrets", "configs"):
+        used = set()
+        for service in whole["services"].values():
+            for each in service.get(kind, []):
+                used.add(each["source"] if isinstance(each, dict) else each.split(":")[0])
+        assert used == set(whole[kind]), kind
+    for service in whole["services"].values():
+        assert set(service.get("depends_on", [])) <= set(whole["services"])
+        assert not any(port.startswith("0.0.0.0") for port in service.get("ports", []))
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    for config in whole["configs"].values():
+        assert (DEPLOY / config["file"]).is_file(), config
+    build = whole["services"]["gateway"]["build"]
+    assert (DEPLOY / build["context"]).resolve() == ROOT
+    assert (ROOT / build["dockerfile"]).is_file()
+    assert whole["networks"]["inside"]["internal"], "Redis could be reached from elsewhere"
+    assert whole["services"]["redis"]["networks"] == ["inside"]
+
+
+@pytest.mark.parametrize("overlay", [None, "compose.swarm.yaml"])
+def test_compose_files_are_a_stack_too(overlay):
+    command = [program("docker"), "stack", "config", "-c", DEPLOY / "compose.yaml"]
+    command += ["-c", DEPLOY / overlay] if overlay else []
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    merged = yaml.safe_load(done.stdout)["services"]["gateway"]
+    assert merged["deploy"]["replicas"] == (2 if overlay else 1)
+    (port,) = merged["ports"]
+    assert port["mode"] == ("host" if overlay else "ingress")
+
+
+# What is measured
+
+
+def metrics():
+    """Every name that /metrics shows, with the labels it has."""
+    from voice_kit.serve.metrics import Metrics
+
+    made = Metrics()
+    made.refused("nobody")
+    made.waited("http", 0.0)
+    found = {}
+    for family in made.registry.collect():
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+        if family.type in {"counter", "histogram"}:
+            suffixes = ["_total"] if family.type == "counter" else ["_bucket", "_sum", "_count"]
+            for suffix in suffixes:
+                found.setdefault(family.name + suffix, set())
+    for name, labels in declared(made).items():
+        for known in found:
+            if known.removesuffix("_total").removesuffix("_bucket") == name:
+                found[known] |= labels
+    assert len(found) > 20
+    return found
+
+
+def declared(made):
+    collectors = set(made.registry._names_to_collectors.values())
+    return {
+        each._name: set(each._labelnames) for each in collectors if hasattr(each, "_labelnames")
+    }
+
+
+def test_the_dashboard_shows_only_what_is_measured():
+    known = metrics()
+    board = json.loads(text("grafana/voice-kit.json"))
+    expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    assert len(board["panels"]) >= 10
+    shown = set()
+    for expression in expressions:
+        names = set(re.findall(r"\b(?:voice_kit|process|python)_\w+", expression))
+        assert names, expression
+        assert names <= set(known), f"{names - set(known)} is not measured"
+        shown |= names
+        for labels in re.findall(r"by \(([^)]*)\)", expression):
+            wanted = {label.strip() for label in labels.split(",")} - {"le", "instance"}
+            assert all(wanted <= known[name] for name in names), expression
+        assert expression.count("(") == expression.count(")")
+    ours = {name for name in known if name.startswith("voice_kit_")}
+    ours = {name for name in ours if not name.endswith(("_created", "_sum", "_count"))}
+    assert ours <= shown, f"nobody looks at {ours - shown}"
+
+
+def test_the_dashboard_is_where_grafana_looks_and_asks_the_source_it_has():
+    (provider,) = yaml.safe_load(text("grafana/boards.yaml"))["providers"]
+    (source,) = yaml.safe_load(text("grafana/source.yaml"))["datasources"]
+    board = json.loads(text("grafana/voice-kit.json"))
+    assert {panel["datasource"]["uid"] for panel in board["panels"]} == {source["uid"]}
+    assert source["url"] == "http://prometheus:9090"
+    mounted = {
+        each["source"]: each["target"] for each in compose()["services"]["grafana"]["configs"]
+    }
+    folder = provider["options"]["path"]
+    assert mounted["grafana_dashboard"].startswith(folder + "/")
+    assert mounted["grafana_boards"].startswith("/etc/grafana/provisioning/dashboards/")
+    assert mounted["grafana_source"].startswith("/etc/grafana/provisioning/datasources/")
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    assert len(set(places)) == len(places), "panels lie on one another"
+
+
+# Kubernetes
+
+
+def test_kubernetes_objects_follow_their_schemas():
+    checking = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
+    own = [each for each in objects() if each["apiVersion"].split("/")[0] != "ray.io"]
+    assert len(own) >= 12
+    for each in own:
+        checking.validate(each, KUBERNETES_VERSION, strict=True)
+    for _, spec in pods():
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec}
+        checking.validate(pod, KUBERNETES_VERSION, strict=True)
+
+
+def test_kustomize_puts_it_all_together():
+    command = [program("kubectl"), "kustomize", str(KUBERNETES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = [each for each in yaml.safe_load_all(done.stdout) if each["kind"] != "Namespace"]
+    assert len(made) == len(objects()) - 1
+    assert {each["metadata"]["namespace"] for each in made} == {"voice-kit"}
+
+
+def test_every_kubernetes_file_is_used():
+    used = set(yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"])
+    there = {path.name for path in KUBERNETES.glob("*.yaml")}
+    assert there - used == {"kustomization.yaml", "metrics-adapter.yaml"}
+
+
+def test_every_pod_is_unprivileged_and_bounded():
+    found = list(pods())
+    assert len(found) >= 2
+    for labels, spec in found:
+        assert spec["automountServiceAccountToken"] is False or "ray" in str(labels), labels
+        assert spec["securityContext"]["runAsNonRoot"] is True, labels
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in spec["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+            assert "cpu" in container["resources"]["requests"]
+        if OURS in json.dumps(spec):
+            assert spec["securityContext"]["runAsUser"] == 10001
+
+
+def test_every_selector_finds_pods():
+    labelled = [labels for labels, _ in pods()]
+    selectors = [each["spec"]["selector"] for each in objects("Service")]
+    selectors += [one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]]
+    for policy in objects("NetworkPolicy"):
+        for selector in re.findall(
+            r'podSelector": (\{[^{}]*(?:\{[^{}]*\})?[^{}]*\})', json.dumps(policy)
+        ):
+            selectors.append(json.loads(selector).get("matchLabels", {}))
+    assert len(selectors) >= 6
+    for selector in selectors:
+        assert any(selector.items() <= labels.items() for labels in labelled), selector
+
+
+def test_every_secret_and_variable_of_a_pod_exists(tmp_path):
+    program("openssl")
+    subprocess.run(["sh", DEPLOY / "make-secrets", tmp_path], check=True, capture_output=True)
+    made = {path.name for path in tmp_path.iterdir()}
+    configs = {each["metadata"]["name"] for each in objects("ConfigMap")}
+    for labels, spec in pods():
+        for volume in spec.get("volumes", []):
+            for item in volume.get("secret", {}).get("items", []):
+                assert item["key"] in made, f"{labels}: {item}"
+        mounts = {volume["name"] for volume in spec.get("volumes", [])}
+        for container in spec["containers"]:
+            for source in container.get("envFrom", []):
+                assert source["configMapRef"]["name"] in configs
+            used = {mount["name"] for mount in container.get("volumeMounts", [])}
+            claims = {"data"}
+            assert used <= mounts | claims, labels
+
+
+def test_the_autoscaler_follows_a_metric_that_is_measured_and_handed_on():
+    scaler = one("HorizontalPodAutoscaler")["spec"]
+    target = scaler["scaleTargetRef"]
+    assert one(target["kind"], target["name"])["apiVersion"] == target["apiVersion"]
+    (metric,) = [each["pods"] for each in scaler["metrics"]]
+    adapter = yaml.safe_load((KUBERNETES / "metrics-adapter.yaml").read_text())
+    (rule,) = adapter["rules"]["custom"]
+    assert rule["name"]["as"] == metric["metric"]["name"]
+    assert rule["seriesQuery"].split("{")[0] in metrics()
+    assert rule["name"]["matches"] in metrics()
+    most = int(one("ConfigMap")["data"]["VOICE_KIT_SERVE_MAX_CONNECTIONS"])
+    assert int(metric["target"]["averageValue"]) < most
+
+
+def test_nothing_is_open_that_no_policy_names():
+    policies = {each["metadata"]["name"]: each["spec"] for each in objects("NetworkPolicy")}
+    assert policies["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for labels, _ in pods():
+        mine = [
+            spec
+            for spec in policies.values()
+            if spec["podSelector"].get("matchLabels", {"": ""}).items() <= labels.items()
+        ]
+        assert any(spec.get("ingress") for spec in mine), f"nothing can reach {labels}"
+    (redis,) = policies["redis"]["ingress"]
+    assert redis["from"] == [{"podSelector": {"matchLabels": {"app": "gateway"}}}]
+    blocks = [
+        peer["ipBlock"]
+        for rule in policies["gateway"]["egress"]
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    ]
+    assert len(blocks) == 1
+    for private in ("10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"):
+        assert private in blocks[0]["except"]
+
+
+# nginx
+
+
+def test_nginx_knows_every_directive_and_where_it_belongs(tmp_path):
+    crossplane = pytest.importorskip("crossplane", reason="pip install crossplane")
+    whole = tmp_path / "nginx.conf"
+    whole.write_text(f"events {{}}\nhttp {{\ninclude {DEPLOY / 'nginx.conf'};\n}}\n")
+    found = crossplane.parse(str(whole), strict=True)
+    inside_a_map = re.compile('unknown directive "(default)?" ')  # no directives: what is mapped
+    assert not [each for each in found["errors"] if not inside_a_map.search(each["error"])]
+    assert len(found["config"]) == 2
+
+
+def test_nginx_itself_takes_it(tmp_path):
+    program("nginx")
+    program("openssl")
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=t"),
+            *("-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    ours = text("nginx.conf")
+    ours = re.sub(r"/etc/letsencrypt\S*fullchain.pem", str(certificate), ours)
+    ours = re.sub(r"/etc/letsencrypt\S*privkey.pem", str(key), ours)
+    ours = ours.replace("/var/log/nginx", str(tmp_path))
+    whole = tmp_path / "nginx.conf"
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    own = "".join(f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in kinds)
+    whole.write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{own}{ours}\n}}\n")
+    command = ["nginx", "-t", "-q", "-e", str(tmp_path / "e.log"), "-c", str(whole)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+def test_nginx_writes_no_token_down_and_cuts_no_session_off():
+    ours = text("nginx.conf")
+    (form,) = re.findall(r"log_format \w+ '(.*)';", ours)
+    assert "$uri" in form
+    assert not {"$request", "$request_uri", "$args", "$query_string", "$http_referer"} & set(
+        re.findall(r"\$\w+", form)
+    )
+    logs = re.findall(r"^\s*access_log (.*);", ours, re.M)
+    assert logs == ["off", "/var/log/nginx/voice_kit.log voice_kit"]
+    assert re.search(r"error_log \S+ crit;", ours)
+    serve = Serve()
+    (block,) = re.findall(r"location = /v1/realtime \{(.*?)\n    \}", ours, re.S)
+    for wait in re.findall(r"proxy_(?:read|send)_timeout (\d+)m;", block):
+        assert int(wait) > serve.session_minutes
+    assert f"limit_conn voice_kit_open {serve.per_address};" in block
+    assert f"rate={serve.connects_per_second:.0f}r/s" in ours
+    (size,) = re.findall(r"client_max_body_size (\d+)m;", ours)
+    assert int(size) * 2**20 >= serve.max_message > (int(size) - 1) * 2**20
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in ours, "anyone could say who they are"
+    for header in ("Upgrade $http_upgrade", "Connection $voice_kit_connection", "Host $host"):
+        assert f"proxy_set_header {header};" in ours
+    assert "proxy_set_header" not in block, "in a block of its own it would take the others away"
+
+
+# Terraform
+
+
+def terraform():
+    hcl2 = pytest.importorskip("hcl2")
+    found = {}
+    for path in sorted(TERRAFORM.glob("*.tf")):
+        with path.open(encoding="utf-8") as file:
+            for kind, blocks in hcl2.load(file).items():
+                found.setdefault(kind, []).extend(blocks if isinstance(blocks, list) else [blocks])
+    return found
+
+
+def named(blocks):
+    return {key.strip('"'): value for block in blocks for key, value in block.items()}
+
+
+def test_terraform_files_parse_and_every_name_in_them_is_declared():
+    whole = terraform()
+    variables = set(named(whole["variable"]))
+    everything = "".join(path.read_text(encoding="utf-8") for path in TERRAFORM.glob("*.tf"))
+    assert variables == set(re.findall(r"\bvar\.(\w+)", everything))
+    declared = {
+        (kind.strip('"'), name.strip('"'))
+        for block in whole["resource"]
+        for kind, of in block.items()
+        for name in of
+    }
+    used = set(re.findall(r"\b(hcloud_\w+)\.(\w+)\.", everything))
+    assert used <= declared
+    assert {"hcloud_server", "hcloud_firewall", "hcloud_ssh_key"} == {kind for kind, _ in declared}
+
+
+def test_terraform_keeps_no_secret():
+    everything = "".join(path.read_text(encoding="utf-8") for path in TERRAFORM.iterdir())
+    assert not re.search(r"password\s*=|token\s*=|secret\s*=|private_key", everything)
+    assert 'provider "hcloud" {}' in everything
+
+
+def test_only_ssh_from_named_places_http_and_https_come_in():
+    main = (TERRAFORM / "main.tf").read_text()
+    rules = re.findall(r'port\s+= "(\d+)"\s+source_ips\s+= (.*)', main)
+    assert rules == [
+        ("22", "var.admin_addresses"),
+        ("80", '["0.0.0.0/0", "::/0"]'),
+        ("443", '["0.0.0.0/0", "::/0"]'),
+    ]
+    assert "firewall_ids = [hcloud_firewall.gateway.id]" in main
+
+
+def given():
+    found = dict(
+        re.findall(r'^(\w+)\s*= "(.*)"$', (TERRAFORM / "example.tfvars").read_text(), re.M)
+    )
+    (networks,) = re.findall(r'admin_addresses\s*= \["(.*)"\]', text("terraform/example.tfvars"))
+    assert ip_network(networks)
+    return found
+
+
+def test_the_example_values_are_what_is_asked_for():
+    whole = terraform()
+    needed = {name for name, of in named(whole["variable"]).items() if "default" not in of}
+    assert needed - {"admin_addresses"} <= set(given())
+    assert set(given()) <= set(named(whole["variable"]))
+    for name in ("domain", "repository", "revision"):
+        (condition,) = re.findall(
+            rf'regex\("([^"]+)", var\.{name}\)', text("terraform/variables.tf")
+        )
+        condition = condition.replace("[:space:]", r"\s")
+        assert re.search(condition, given()[name]), name
+        assert not re.search(condition, "; rm -rf / #"), name
+
+
+def test_terraform_finds_the_files_well_written():
+    command = [program("terraform"), "fmt", "-check", "-diff", str(TERRAFORM)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def cloud_init():
+    main = (TERRAFORM / "main.tf").read_text()
+    names = set(re.findall(r"^\s+(\w+)\s+= var\.\w+$", main, re.M))
+    template = text("terraform/cloud-init.yaml")
+    used = set(re.findall(r"(?<!\$)\$\{(\w+)\}", template))
+    assert used and used <= names
+    return rendered(template, given())
+
+
+def test_terraform_fills_the_server_s_first_start_in_as_this_test_does():
+    program("terraform")
+    values = ", ".join(f'{name} = "{value}"' for name, value in given().items())
+    asked = f'templatefile("{TERRAFORM / "cloud-init.yaml"}", {{ {values} }})'
+    done = subprocess.run(
+        ["terraform", "console"],
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT / "tests",
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().split("\n")[1:-1]
+    assert "\n".join(lines).rstrip() == cloud_init().rstrip()
+
+
+def test_the_server_s_first_start_uses_files_that_are_there():
+    assert cloud_init().startswith("#cloud-config\n")
+    first = yaml.safe_load(cloud_init())
+    written = {each["path"]: each["content"] for each in first["write_files"]}
+    opt = "/opt/voice-kit/"
+    mentioned = re.findall(rf"{opt}([\w./-]+)", cloud_init())
+    assert len(mentioned) >= 3
+    for path in mentioned:
+        assert (ROOT / path).exists(), path
+    unit = written["/etc/systemd/system/voice-kit.service"]
+    assert (ROOT / re.search(rf"WorkingDirectory={opt}(\S+)", unit)[1] / "compose.yaml").is_file()
+    commands = [" ".join(command) for command in first["runcmd"]]
+    for unit in re.findall(r"voice-kit[\w-]*\.(?:service|timer)", " ".join(commands)):
+        assert f"/etc/systemd/system/{unit}" in written
+    order = [
+        next(n for n, command in enumerate(commands) if part in command)
+        for part in ("git clone", "checkout", "make-secrets", "voice-kit.service")
+    ]
+    assert order == sorted(order), "something is used before it is there"
+    assert any(f"git clone {given()['repository']}" in command for command in commands)
+    (script,) = [body for path, body in written.items() if path.endswith("voice-kit-certificate")]
+    done = subprocess.run(["sh", "-n"], input=script, text=True, check=False)
+    assert done.returncode == 0
+    variables = set(re.findall(r"\$\{(\w+)", text("compose.yaml")))
+    for line in written["/etc/voice-kit.env"].splitlines():
+        assert line.split("=")[0] in variables
+
+
+def test_nginx_gets_the_server_s_own_name():
+    ours = text("nginx.conf").replace("talk.example.org", given()["domain"])
+    command = re.search(r"s/talk\\\.example\\\.org/(\S+)/g", cloud_init())
+    assert command and command[1] == given()["domain"]
+    assert given()["domain"] in ours
+    webroot = re.search(r"--webroot-path (\S+)", cloud_init())[1]
+    assert f"root {webroot};" in ours, "the certificate could not be renewed"
+
+
+# The words
+
+
+def test_every_file_is_spoken_of_and_every_one_spoken_of_is_there():
+    words = text("README.md")
+    for path in files():
+        top = path.relative_to(DEPLOY).parts[0]
+        assert top in words or top in {"README.md", "__pycache__"}, (
+            f"README.md does not say what {top} is for"
+        )
+    for name in re.findall(r"\]\(([^)#]+)\)", words):
+        assert (DEPLOY / name).exists(), name
+    for name in re.findall(r"(?:-f|-c|-k|sh) (voice_kit/\S+|[\w./-]+\.yaml)", words):
+        assert (ROOT / name).exists() or (DEPLOY / name).exists(), name
+
+
+def test_no_file_names_a_registry_of_packages():
+    for path in files():
+        found = re.search(r"pypi\.org|pythonhosted|index-url|npmjs", path.read_text("utf-8"))
+        assert not found, path
+
+
+def test_settings_are_named_as_they_are():
+    for name in set(re.findall(r"VOICE_KIT_SERVE_(\w+)", text("README.md"))):
+        assert name.lower() in Serve.model_fields, name
+    assert Settings().device
