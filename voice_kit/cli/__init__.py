@@ -24,7 +24,9 @@ from voice_kit.cli import (
     models,
     replaying,
     room,
+    room_view,
     scenario,
+    serving,
     token,
     whole,
 )
@@ -68,6 +70,7 @@ for module in (
     bench,
     course,
     models,
+    serving,
     token,
 ):
     module.add_to(app)

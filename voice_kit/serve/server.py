@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import multiprocess
 
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve.config import Serve
@@ -49,6 +50,7 @@ def config_of(app: FastAPI | Callable[[], FastAPI], serve: Serve, **more: Any) -
         "access_log": False,
         "log_config": log_config(serve.log, [each for each in (serve.token, serve.secret) if each]),
         "timeout_graceful_shutdown": 5,
+        "timeout_worker_healthcheck": 60,  # a process that loads engines is not dead
         "backlog": BACKLOG,
     }
     return uvicorn.Config(made, **(options | more))
@@ -94,3 +96,20 @@ def _why(error: Exception, serve: Serve) -> str:
     if number == errno.EACCES:
         return f"Port {serve.port} is not for everybody. Take one above 1023: --port 8765."
     return f"{serve.host} is no address of this machine. Leave --host out, or take 0.0.0.0."
+
+
+class Worker(multiprocess.Process):
+    """One process of several. It stops as politely as the only one does."""
+
+    @property
+    def server(self) -> Server:
+        """Which runs in that process."""
+        if not isinstance(self._server, Server):
+            self._server = Server(self.config)
+        return self._server
+
+
+def run_workers(config: uvicorn.Config, sock: socket.socket) -> None:
+    """Serve in several processes; one that dies is replaced."""
+    multiprocess.Process = Worker  # type: ignore[misc]  # uvicorn asks for no other
+    multiprocess.Multiprocess(config, [sock]).run()

@@ -45,6 +45,7 @@ class Session:
         self.microphone = SocketMicrophone()
         self.teller = Teller(self.outbox.put, lambda: self.microphone.heard)
         self.speaker = SocketSpeaker(self.teller)
+        self.teller.seconds = self.speaker.seconds
         self.code, self.reason = 0, ""
         """What the socket is closed with; 0 when its client has left."""
         self.settings = shared.settings
@@ -174,6 +175,7 @@ class Session:
             await with_voice(self.shared, self.talk, wishes.voice)
         self._wishes, self.settings, self.talk.settings = wishes, settings, settings
         self._listener.manual, self._listener.rate = wishes.manual, wishes.rate
+        self.teller.manual = wishes.manual
         self.teller.binary = self.speaker.acknowledged = wishes.binary
         self.teller.say("session.updated", session=self._described())
         if self._views is None and wishes.views:

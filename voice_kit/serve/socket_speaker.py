@@ -70,6 +70,11 @@ class SocketSpeaker:
             if playback := self._open.get(each.id):
                 playback.reported(each.samples, each.audible, each.final)
 
+    def seconds(self, number: int) -> float:
+        """How much of this playback was heard."""
+        playback = self._open.get(number)
+        return playback.heard if playback else 0.0
+
     def cut(self, number: int, seconds: float) -> None:
         """The client has stopped this playback after so many seconds."""
         if playback := self._open.get(number):

@@ -57,6 +57,10 @@ class Teller(Mouth):
         super().__init__(put)
         self.binary = False
         """Whether the client takes sound as bytes and holds its place when it is told to."""
+        self.manual = False
+        """Whether the client says itself when it has finished."""
+        self.seconds: Callable[[int], float] = lambda playback: 0.0
+        """How much of a playback was heard."""
         self._heard = heard
         self._turns: dict[int, Answer] = {}
         self._playing: set[int] = set()
@@ -98,6 +102,8 @@ class Teller(Mouth):
                 more, self._partial = event.text[len(self._partial) :], event.text
                 kind = "conversation.item.input_audio_transcription.delta"
                 self._doubt(kind, item_id=self._speech, content_index=0, delta=more)
+            case TurnEnded() if self.manual:
+                return  # the client has said so
             case Misfire() | TurnEnded():
                 at, item = self._ms(event.at), self._speech or self.name("item")
                 self._doubt("input_audio_buffer.speech_stopped", audio_end_ms=at, item_id=item)
@@ -141,10 +147,11 @@ class Teller(Mouth):
                 self._forget(number)
             case TurnFinished():
                 self._finish(answer, "completed")
-                if event.interrupted and answer.playback:
+                if event.interrupted and answer.playback and self.binary:
+                    heard = round(1000 * self.seconds(answer.playback))
+                    cut = {"item_id": answer.item, "content_index": 0, "audio_end_ms": heard}
                     kind = "conversation.item.truncated"
-                    heard = event.said_heard
-                    self.say(kind, item_id=answer.item, content_index=0, transcript=heard)
+                    self.say(kind, **cut, transcript=event.said_heard)
                 self._forget(number)
 
     # Where the sound goes
