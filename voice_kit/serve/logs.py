@@ -6,6 +6,8 @@ import json
 import logging
 import logging.config
 import re
+import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -38,10 +40,10 @@ SECRETS = [
         r"\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)*",  # a JWT
         r"(?<=\bbearer )\s*[^\s\"',;\\]+",
         r"(?<=\bbasic )\s*[^\s\"',;\\]+",
-        r"(?:proxy-)?authorization\\?[\"']?\s*[:=,]\s*b?\\?[\"']?[^\s\"',;\\]+",
-        r"(?:set-)?cookie\\?[\"']?\s*[:=,]\s*b?\\?[\"']?[^\"'\\\n]+",
-        r"[\w-]*(?:token|secret|password|passwd|api[_-]?key|public_key)\\?[\"']?\s*(?:=|:|%3D)\s*"
-        r"\\?[\"']?[^\s\"'&,;}\\]+",
+        r"(?:proxy-)?authorization\\*[\"']?\s*[:=,]\s*b?\\*[\"']?[^\s\"',;\\]+",
+        r"(?:set-)?cookie\\*[\"']?\s*[:=,]\s*b?\\*[\"']?[^\"'\\\n]+",
+        r"[\w-]*(?:token|secret|password|passwd|api[_-]?key|public_key)\\*[\"']?\s*(?:=|:|%3D)\s*"
+        r"\\*[\"']?[^\s\"'&,;}\\]+",
         r"\bsk-[\w-]{8,}",
         r"(?<=://)[^\s/@\"']+(?=@)",  # a password in an address, as Redis' may have
     )
@@ -125,15 +127,15 @@ class Lines(logging.Formatter):
             **self._clean(_fields(record)),
         }
         if self._kind == "json":
-            return json.dumps(fields, ensure_ascii=False)
+            return json.dumps(fields)
         clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         told = " ".join(
             f"{name}={value}" if name not in ("event", "message") else str(value)
             for name, value in fields.items()
-            if name not in ("time", "level")
+            if name not in ("time", "level") and (name, value) != ("event", "log")
         )
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return " ".join(f"{clock} {level}{told}".splitlines())
+        return "".join(each if each.isprintable() else " " for each in f"{clock} {level}{told}")
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -152,7 +154,8 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         address, method, path, _, status = record.args
         fields = {"event": "request", "method": method, "path": QUERY.sub("", str(path))}
         return fields | {"status": status, "address": str(address).rpartition(":")[0]}
-    if record.name.partition(".")[0] not in OURS:
+    ours = record.name.partition(".")[0] in OURS
+    if not ours or record.levelno < logging.INFO:  # uvicorn's traces hold whole messages
         fields = {"event": "log", "logger": record.name, "where": place}
     else:
         message = QUERY.sub(f"?{HIDDEN}", _message(record))
@@ -181,9 +184,24 @@ def _short(filename: str) -> str:
     return "/".join(filename.replace("\\", "/").rsplit("/", 2)[-2:])
 
 
+def of_process(kind: Literal["text", "json"], secrets: Iterable[str]) -> Lines:
+    """Lines for all that this process would print by itself: warnings and errors nobody caught."""
+    logging.captureWarnings(True)
+    sys.excepthook = lambda kind, error, way: _uncaught(error)
+    threading.excepthook = lambda told: _uncaught(told.exc_value)
+    sys.unraisablehook = lambda told: _uncaught(told.exc_value)
+    return Lines(kind, secrets)
+
+
+def _uncaught(error: BaseException | None) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        return
+    log.error("uncaught", exc_info=error)
+
+
 def log_config(kind: Literal["text", "json"], secrets: Iterable[str] = ()) -> dict[str, Any]:
     """For `uvicorn.run(log_config=…)`, which sets it in each of its processes."""
-    lines = {"()": "voice_kit.serve.logs.Lines", "kind": kind, "secrets": list(secrets)}
+    lines = {"()": "voice_kit.serve.logs.of_process", "kind": kind, "secrets": list(secrets)}
     ours = {"level": "INFO", "handlers": [], "propagate": True}
     names = ("voice_kit", "uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
     return {
@@ -197,6 +215,5 @@ def log_config(kind: Literal["text", "json"], secrets: Iterable[str] = ()) -> di
 
 
 def set_up(kind: Literal["text", "json"], secrets: Iterable[str] = ()) -> None:
-    """Log this way from here on, in this process."""
+    """Log this way from here on, in this process. uvicorn then takes `log_config=None`."""
     logging.config.dictConfig(log_config(kind, secrets))
-    logging.captureWarnings(True)
