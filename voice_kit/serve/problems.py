@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Coroutine, MutableMapping
 from typing import Any
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from voice_kit.converse.steps import StageFailedError
@@ -49,6 +51,8 @@ def problem_of(error: BaseException) -> Problem | None:
             return _invalid(error)
         case HTTPException():
             return Problem(str(error.detail), error.status_code)
+        case ClientDisconnect():
+            return Problem("The request broke off. Send it again.", code="incomplete")
         case StageFailedError():
             return Problem(
                 str(error.cause), 503, code=f"{error.stage}_failed", retry_after=PATIENCE
