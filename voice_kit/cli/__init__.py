@@ -70,6 +70,7 @@ for module in (
     bench,
     course,
     models,
+    room_view,
     serving,
     token,
 ):

@@ -18,6 +18,7 @@ from typing import Any
 
 from voice_kit.errors import VoiceKitError
 from voice_kit.settings import home
+from voice_kit.workshop import room_join
 from voice_kit.workshop.exercises import EXERCISES
 from voice_kit.workshop.exercises.exercise import Checked, Exercise, Function
 
@@ -43,6 +44,7 @@ def check(answer: Function) -> Checked:
     exercise = EXERCISES[name]
     _last[:] = [name]
     checked = exercise.check(answer)
+    room_join.tell(name, checked.state, _standing)
     if checked.passed:
         keep(exercise, answer)
     elif os.environ.get(STRICT):
@@ -79,6 +81,25 @@ def mine(answer: Function | str, *, otherwise: Function) -> Function:
 def progress() -> dict[str, bool]:
     """Each exercise in the order of the course, and whether a passing answer is kept."""
     return {name: kept_file(exercise).exists() for name, exercise in EXERCISES.items()}
+
+
+def join(room: str = "", name: str = "") -> None:
+    """Show the teacher's screen which of your checks pass and how long your turns take.
+
+    `room` is the address there, or in VOICE_KIT_ROOM. It is told a name if you give one, and never
+    a word of what is said. Never raises; `leave` ends it.
+    """
+    room_join.join(room, name, told=_standing())
+
+
+def leave() -> None:
+    """Tell the room nothing any more, and have it forget what it knows."""
+    room_join.leave()
+
+
+def _standing() -> dict[str, str]:
+    kept = [EXERCISES[name] for name, there in progress().items() if there]
+    return {each.name: "passed" for each in kept if not was_filled_in(each)}
 
 
 def keep(exercise: Exercise, answer: Function | str) -> None:
