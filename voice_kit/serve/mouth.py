@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from voice_kit.serve import protocol
 from voice_kit.serve.refused import OverLimit
+
+
+@dataclass(slots=True)
+class Answer:
+    """One turn, as the client knows it."""
+
+    response: str
+    item: str
+    question: str = ""
+    """The item of what was said; empty where that was typed, or nothing was."""
+    words: str = ""
+    texts: list[str] = field(default_factory=list)
+    open: bool = False
+    done: bool = False
+    playback: int = 0
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """Where in the conversation its words and sound belong."""
+        where = {"response_id": self.response, "item_id": self.item}
+        return {**where, "output_index": 0, "content_index": 0}
 
 
 class Mouth:

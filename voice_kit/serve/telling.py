@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voice_kit.serve import protocol
-from voice_kit.serve.mouth import Mouth
+from voice_kit.serve.mouth import Answer, Mouth
 from voice_kit.types import (
     FRAME,
     RATE,
@@ -32,21 +31,6 @@ from voice_kit.types import (
 )
 
 BY_CLIENT = {"it was told to be quiet", "a line was typed"}
-
-
-@dataclass(slots=True)
-class Answer:
-    """One turn, as the client knows it."""
-
-    response: str
-    item: str
-    question: str = ""
-    """The item of what was said; empty where that was typed, or nothing was."""
-    words: str = ""
-    texts: list[str] = field(default_factory=list)
-    open: bool = False
-    done: bool = False
-    playback: int = 0
 
 
 class Teller(Mouth):
@@ -167,7 +151,7 @@ class Teller(Mouth):
             self._put(protocol.speech(playback, samples))
         elif answer := self._by(playback):
             delta = protocol.pcm_delta(samples)
-            self.say("response.output_audio.delta", **self._part(answer), delta=delta)
+            self.say("response.output_audio.delta", **answer.part, delta=delta)
 
     def control(self, playback: int, kind: str, level: float) -> None:
         """The client is to pause, go_on, duck or stop it."""
@@ -189,7 +173,7 @@ class Teller(Mouth):
         self.say("response.output_item.added", **where, item=line)
         self.say("conversation.item.added", item=line, previous_item_id=before)
         empty = {"type": "audio", "transcript": ""}
-        self.say("response.content_part.added", **self._part(answer), part=empty)
+        self.say("response.content_part.added", **answer.part, part=empty)
         self._tell_words(answer)
         for index in range(len(answer.texts)):
             self._tell_text(answer, index)
@@ -205,13 +189,13 @@ class Teller(Mouth):
     def _tell_text(self, answer: Answer, index: int) -> None:
         if answer.open and not answer.done:
             more = f" {answer.texts[index]}" if index else answer.texts[index]
-            self.say("response.output_audio_transcript.delta", **self._part(answer), delta=more)
+            self.say("response.output_audio_transcript.delta", **answer.part, delta=more)
 
     def _finish(self, answer: Answer, status: str, reason: str = "") -> None:
         if answer.done or not answer.open:
             return
         answer.done = True
-        text, part = " ".join(answer.texts), self._part(answer)
+        text, part = " ".join(answer.texts), answer.part
         audio = {"type": "output_audio", "transcript": text}
         state = "completed" if status == "completed" else "incomplete"
         line = protocol.message_item(answer.item, "assistant", state, audio)
@@ -223,12 +207,6 @@ class Teller(Mouth):
         self.say("conversation.item.done", item=line)
         whole = protocol.response(answer.response, status, [line], reason)
         self.say("response.done", response=whole)
-
-    def _part(self, answer: Answer) -> dict[str, Any]:
-        return {
-            "response_id": answer.response, "item_id": answer.item,
-            "output_index": 0, "content_index": 0,
-        }  # fmt: skip
 
     def _by(self, playback: int) -> Answer | None:
         return next((one for one in self._turns.values() if one.playback == playback), None)
