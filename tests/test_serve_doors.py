@@ -591,6 +591,7 @@ def test_an_old_cookie_is_as_none_at_all_so_that_another_way_may_be_tried():
         headers={},
         query_params={},
         cookies={"voice-kit-8765": "of last week"},
+        client=None,
     )
     with pytest.raises(Refused) as caught:
         at.guest(asked)
@@ -602,6 +603,15 @@ def test_over_a_limit_http_says_when_to_come_back():
     assert answer.status_code == 429 and answer.headers["retry-after"] == "2"
     error = answer.json()["error"]
     assert error["code"] == "rate_limit_exceeded" and error["param"] == "too_much_sound"
+
+
+def test_who_tries_wrong_tokens_is_in_the_log_and_a_flood_of_them_is_not(caplog):
+    web = client(doors())
+    for _ in range(50):
+        web.get("/who", params={"token": "wrong"})
+    web.get("/who")  # nobody's mistake
+    lines = [each.voice_kit for each in caplog.records if hasattr(each, "voice_kit")]
+    assert lines == 5 * [{"event": "refused", "code": "invalid_api_key", "address": "testclient"}]
 
 
 # Headers
@@ -642,3 +652,87 @@ def test_a_proxy_is_believed_only_where_it_is_named():
         )
         cookie = web.get("/", params={"token": signed()}, headers=told).headers["set-cookie"]
         assert ("Secure" in cookie) is secure
+
+
+# The whole gateway
+
+OPEN = {"/", "/health", "/ready", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc"} | {
+    "/openapi.json"
+}
+"""What shows nothing of anybody. /metrics is open to this machine only, see its own tests."""
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    from helpers_serve import served
+
+    with served() as address:
+        yield address
+
+
+def routes_of(address):
+    """Every method and path that the gateway answers, as its own description names them."""
+    import httpx
+
+    described = httpx.get(f"{address}/openapi.json").json()["paths"]
+    return [(method.upper(), path) for path, ways in described.items() for method in ways]
+
+
+def test_no_route_answers_a_stranger(gateway):
+    import httpx
+
+    routes = [each for each in routes_of(gateway) if each[1] not in OPEN]
+    assert len(routes) >= 8
+    for method, path in routes:
+        url = str(gateway) + re.sub(r"\{\w+\}", "x", path)
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": "voice-kit-0=wrong"}):
+            answer = httpx.request(method, url, headers=headers)
+            assert answer.status_code == 401, f"{method} {path}"
+            assert answer.json()["error"]["message"], f"{method} {path}"
+
+
+def test_no_route_does_what_a_foreign_page_asks_with_the_guests_cookie(gateway):
+    import httpx
+
+    cookie = f"{gateway.shared.doors.cookie(SimpleNamespace(scope={}))}={gateway.token}"
+    routes = [each for each in routes_of(gateway) if each[1] not in OPEN]
+    for method, path in routes:
+        url = str(gateway) + re.sub(r"\{\w+\}", "x", path)
+        headers = {"Cookie": cookie, "Origin": "https://evil.example"}
+        answer = httpx.request(method, url, headers=headers)
+        assert answer.status_code == 403, f"{method} {path}"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_everything_in_the_app_is_described_or_known_to_be_open(gateway):
+    described = {path for _, path in routes_of(gateway)}
+    paths = {getattr(each, "path", "") for each in gateway.app.routes}
+    assert paths - described - OPEN <= {"/static", "/static/show", "/v1/realtime", ""}
+
+
+def test_a_socket_of_the_gateway_opens_to_no_stranger_and_to_no_foreign_page(gateway):
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
+
+    bare = gateway.realtime.partition("?")[0]
+    for url, origin, message, code in [
+        (bare + "?token=wrong", None, None, 4401),
+        (bare, None, {"type": "session.authenticate", "token": "wrong"}, 4401),
+        (bare, None, {"type": "session.update", "session": {}}, 4401),
+        (gateway.realtime, "https://evil.example", None, 4403),
+    ]:
+        with connect(url, origin=origin) as it, pytest.raises(ConnectionClosed) as closed:
+            if message:
+                it.send(json.dumps(message))
+            while True:
+                told = json.loads(it.recv(timeout=20))
+                assert told["type"] == "error", told
+        assert closed.value.rcvd.code == code
+
+
+def test_a_socket_of_the_gateway_opens_by_its_first_message(gateway):
+    from websockets.sync.client import connect
+
+    with connect(gateway.realtime.partition("?")[0]) as it:
+        it.send(json.dumps({"type": "session.authenticate", "token": gateway.token}))
+        assert json.loads(it.recv(timeout=20))["type"] == "session.created"

@@ -18,11 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voice_kit.serve import limits as module
+from voice_kit.serve import shares
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Guest
 from voice_kit.serve.headers import behind
-from voice_kit.serve.limits import Limits, Window, Windows, address_key, room
+from voice_kit.serve.limits import Limits, address_key, room
 from voice_kit.serve.refused import OverLimit, tell_refusals
+from voice_kit.serve.shares import Share, Shares
 
 ALICE = Guest("alice", None)
 
@@ -63,11 +65,11 @@ class over:  # noqa: N801 - reads as pytest.raises does
         return done
 
 
-# Windows
+# Shares
 
 
 def test_a_window_lets_in_its_share_and_says_when_there_is_room_again():
-    window = Window(3, 60)
+    window = Share(3, 60)
     assert [window.add(1, 1000 + second) for second in (0, 1, 2)] == [0, 0, 0]
     wait = window.add(1, 1003)
     assert 57 <= wait <= 61
@@ -76,14 +78,14 @@ def test_a_window_lets_in_its_share_and_says_when_there_is_room_again():
 
 
 def test_what_is_refused_is_not_counted():
-    window = Window(1, 60)
+    window = Share(1, 60)
     assert window.add(1, 1000) == 0
     assert all(window.add(1, 1000 + second) for second in range(1, 59))
     assert window.add(1, 1064) == 0
 
 
 def test_what_can_never_fit_is_refused_for_ever():
-    window = Window(3, 60)
+    window = Share(3, 60)
     assert window.add(4, 1000) == 60
     assert window.add(4, 2000) == 60
 
@@ -96,7 +98,7 @@ def test_what_can_never_fit_is_refused_for_ever():
 )
 @settings(deadline=None)
 def test_no_minute_ever_holds_more_than_the_share(steps):
-    window, now, taken = Window(5, 60), 1000.0, []
+    window, now, taken = Share(5, 60), 1000.0, []
     for pause, amount in steps:
         now += pause
         wait = window.add(amount, now)
@@ -118,15 +120,15 @@ def test_speech_in_real_time_is_never_too_much_however_long_it_lasts():
 
 
 def test_a_window_needs_no_more_memory_for_more_sound():
-    window = Window(1e9, 60)
+    window = Share(1e9, 60)
     for frame in range(100_000):
         window.add(0.032, 1000 + frame * 0.032)
-    assert len(window._slots) <= module.SLOTS + 1
+    assert len(window._slots) <= shares.SLOTS + 1
 
 
 def test_addresses_are_forgotten_so_that_memory_stays_flat(monkeypatch):
-    monkeypatch.setattr(module, "REMEMBERED", 500)
-    windows = Windows(5, 1)
+    monkeypatch.setattr(shares, "REMEMBERED", 500)
+    windows = Shares(5, 1)
     tracemalloc.start()
     for number in range(1000):
         windows.add(f"address {number:5}", 1, 1000)
@@ -389,6 +391,18 @@ def test_each_refusal_is_told_to_the_metrics_once():
         with pytest.raises(OverLimit):
             refused()
     assert told == ["message_too_big", "too_much_sound"]
+
+
+def test_a_flood_of_refusals_is_one_line_in_the_log_and_another_ten_seconds_later(caplog):
+    at, clock = limits(max_message=1000)
+    for _ in range(100):
+        with over("message_too_big"):
+            at.message(2000)
+    assert [each.voice_kit["code"] for each in caplog.records] == ["message_too_big"]
+    clock.now += 11
+    with over("message_too_big"):
+        at.message(2000)
+    assert len(caplog.records) == 2
 
 
 # HTTP

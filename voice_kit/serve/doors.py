@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 import time
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from starlette.requests import HTTPConnection
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve.config import Serve
 from voice_kit.serve.jwts import LOCAL, NEW_SECRET, Key, key_of
+from voice_kit.serve.logs import happened
 from voice_kit.serve.refused import Refused, forbidden
+from voice_kit.serve.shares import Shares
 
 SHORT = 16
 """Fewer characters than this in a token of one's own can be guessed from the network."""
@@ -71,14 +74,26 @@ class Doors:
         """The local token; "" where JWTs are asked for."""
         self._origins = {site for origin in serve.origins if (site := _site(origin)) is not None}
         self._port = serve.port
+        self._lines = Shares(5, 10)
 
     @property
     def jwts(self) -> bool:
         """Whether people sign in with tokens of their own."""
         return self._key is not None
 
-    def admit(self, credential: str) -> Guest:
-        """Whose credential this is. Raises `Refused` for every other one."""
+    def admit(self, credential: str, address: str = "") -> Guest:
+        """Whose credential this is. Raises `Refused` for every other one, and logs the address."""
+        try:
+            return self._admit(credential)
+        except Refused as error:
+            self._log(error, address)
+            raise
+
+    def _log(self, error: Refused, address: str) -> None:
+        if error.code != "missing_api_key" and not self._lines.add(address, 1, time.monotonic()):
+            happened("refused", level=logging.WARNING, code=error.code, address=address or None)
+
+    def _admit(self, credential: str) -> Guest:
         if not credential:
             raise Refused(NO_TOKEN if self._key is None else NO_JWT, code="missing_api_key")
         if len(credential) > LONGEST:
@@ -105,21 +120,25 @@ class Doors:
         Raises `Refused`: 401 for who is not known, 403 where a foreign page sends what they have
         not asked for.
         """
+        address = connection.client.host if connection.client else ""
         credential, by_cookie = self.credential(connection)
         origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
         if not self.same_origin(origin, host):
-            raise forbidden(FOREIGN, "origin_not_allowed")
-        acts = connection.scope.get("method", "GET") not in SAFE
-        if by_cookie and acts and origin is None:  # a browser always says where from
-            raise forbidden(FOREIGN, "origin_not_allowed")
+            raise self._foreign(address)
+        if not by_cookie:
+            return self.admit(credential, address)
         try:
-            return self.admit(credential)
-        except Refused as error:
-            if not by_cookie:
-                raise
-            raise Refused(
-                str(error), code="missing_api_key"
-            ) from None  # nobody showed it on purpose
+            found = self._admit(credential)
+        except Refused as error:  # an old one; nobody meant to show it
+            raise Refused(str(error), code="missing_api_key") from None
+        if origin is None and connection.scope.get("method", "GET") not in SAFE:
+            raise self._foreign(address)  # a browser always says where from
+        return found
+
+    def _foreign(self, address: str) -> Refused:
+        error = forbidden(FOREIGN, "origin_not_allowed")
+        self._log(error, address)
+        return error
 
     def credential(self, connection: HTTPConnection) -> tuple[str, bool]:
         """What they show ("" for nothing), and whether the browser sent it by itself."""
@@ -128,7 +147,8 @@ class Doors:
             return given.strip(), False
         if asked := connection.query_params.get("token"):
             return asked, False
-        return connection.cookies.get(self.cookie(connection), ""), True
+        kept = connection.cookies.get(self.cookie(connection), "")
+        return kept, bool(kept)
 
     def enter(self, request: Request) -> Response | None:
         """For the page opened with ?token=: keeps it as a cookie and goes to the bare address.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import IPv6Address, ip_address
@@ -16,14 +15,12 @@ from fastapi import Request
 
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Guest
+from voice_kit.serve.logs import happened
 from voice_kit.serve.refused import OverLimit
+from voice_kit.serve.shares import Shares
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 10_000
-"""Addresses and sessions whose counts are kept; the ones quiet for longest are forgotten."""
-SLOTS = 20
-"""Parts of a window that are counted as one: a count is exact to a twentieth of it."""
 SHARED_WAIT = 0.25
 """Seconds that a new connection waits for the count of all gateways, at most."""
 
@@ -33,59 +30,6 @@ class Counts(Protocol):
 
     async def count(self, key: str, amount: float, per_seconds: float) -> float:
         """Add this to the sliding count of all gateways, and say what it is now."""
-
-
-class Window:
-    """How much there was in the last so many seconds. Never counts less than the truth."""
-
-    def __init__(self, most: float, seconds: float) -> None:
-        self.most, self.seconds = most, seconds
-        self._slots: deque[tuple[int, float]] = deque()
-        self._sum = 0.0
-
-    def add(self, amount: float, now: float) -> float:
-        """0 where this still fits in, and it is counted; else the seconds until it would."""
-        slot, width = math.floor(now * SLOTS / self.seconds), self.seconds / SLOTS
-        while self._slots and self._slots[0][0] < slot - SLOTS:
-            self._sum -= self._slots.popleft()[1]
-        if not self._slots:
-            self._sum = 0.0  # without what rounding has left
-        too_much = self._sum + amount - self.most
-        if too_much > 1e-9:
-            for index, counted in self._slots:
-                too_much -= counted
-                if too_much <= 1e-9:
-                    return max(width, (index + SLOTS + 1) * width - now)
-            return self.seconds
-        if self._slots and self._slots[-1][0] == slot:
-            self._slots[-1] = (slot, self._slots[-1][1] + amount)
-        else:
-            self._slots.append((slot, amount))
-        self._sum += amount
-        return 0.0
-
-
-class Windows:
-    """A window for each key. Those quiet for longest are forgotten first."""
-
-    def __init__(self, most: float, seconds: float) -> None:
-        self._most, self._seconds = most, seconds
-        self._kept: OrderedDict[str, Window] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def add(self, key: str, amount: float, now: float) -> float:
-        """0 where this still fits in, else the seconds until it would."""
-        window = self._kept.pop(key, None) or Window(self._most, self._seconds)
-        self._kept[key] = window
-        if len(self._kept) > REMEMBERED:
-            self._kept.popitem(last=False)
-        return window.add(amount, now)
-
-    def forget(self, key: str) -> None:
-        """Count this key from nothing again."""
-        self._kept.pop(key, None)
 
 
 class Limits:
@@ -107,9 +51,10 @@ class Limits:
         self._open_by_address: Counter[str] = Counter()
         self._per_second = max(1.0, serve.connects_per_second)
         self._within = self._per_second / serve.connects_per_second  # 0.2 a second is 1 in 5 s
-        self._connects = Windows(self._per_second, self._within)
-        self._sound = Windows(serve.sound_per_minute, 60)
-        self._tools = Windows(serve.tool_calls_per_minute, 60)
+        self._connects = Shares(self._per_second, self._within)
+        self._sound = Shares(serve.sound_per_minute, 60)
+        self._tools = Shares(serve.tool_calls_per_minute, 60)
+        self._lines = Shares(1, 10)  # a flood of them is not a flood of lines
 
     @asynccontextmanager
     async def connection(
@@ -212,6 +157,8 @@ class Limits:
     def _refuse(self, code: str, message: str, retry_after: float, **how: int) -> NoReturn:
         if self.told is not None:
             self.told(code)
+        if not self._lines.add(code, 1, self._clock()):
+            happened("over_limit", level=logging.WARNING, code=code)
         raise OverLimit(code, message, retry_after, **how)
 
 
