@@ -185,7 +185,7 @@ def _some(
         goes_on = response.status_code == 206 and starts
         have = have if goes_on else 0
         with file.part.open("ab" if goes_on else "wb") as part:
-            for piece in response.iter_bytes(PIECE):
+            for piece in response.iter_raw():
                 part.write(piece[: file.size - have])
                 have = min(file.size, have + len(piece))
                 told(file.name, have, file.size)

@@ -44,6 +44,7 @@ class Seat:
         self._checks: dict[str, str] = {}
         self._news, self._left = threading.Event(), threading.Event()
         self._sent: dict[str, Any] = {}
+        self._forgotten = True
         self._at = 0.0
 
     def start(self) -> None:
@@ -55,8 +56,9 @@ class Seat:
         self._checks[check] = state
         self._news.set()
 
-    def leave(self) -> None:
-        """Tell nothing any more, and have the room forget this seat."""
+    def leave(self, *, forgotten: bool = True) -> None:
+        """Tell nothing any more, and have the room forget this seat, unless another goes on."""
+        self._forgotten = forgotten
         self._left.set()
         self._news.set()
 
@@ -84,6 +86,8 @@ class Seat:
                 self._left.wait(EVERY * 2**SLOWER)
             self._news.clear()
             last = self._left.is_set()
+            if last and not self._forgotten:
+                return
             try:
                 self.send()
                 missed = 0
@@ -109,7 +113,7 @@ def join(address: str = "", name: str = "", *, told: Mapping[str, str] | None = 
     except VoiceKitError as error:
         print(error)
         return
-    _stop()
+    _stop(next_room=room)
     seat = _seat = Seat(room, _kept_key(room), name[:24])
     for check, state in (told or {}).items():
         seat.tell(check, state)
@@ -172,10 +176,10 @@ def address_of(text: str) -> str:
     return room
 
 
-def _stop() -> None:
+def _stop(next_room: str = "") -> None:
     global _seat
     if _seat is not None:
-        _seat.leave()
+        _seat.leave(forgotten=_seat.room != next_room)
     _seat = None
 
 

@@ -33,7 +33,7 @@ function waterfall(turn, stages, longest) {
   const drawn = shape("svg", { viewBox: `0 0 400 ${height}`, role: "img", "aria-label": told.join(", ") });
   drawn.append(shape("line", { x1: left, x2: left, y1: 0, y2: height, class: "axis" }));
   names.forEach((name, row) => {
-    const text = stages[name].replace("model, to ", "").replace("waiting, if you go on", "waiting");
+    const text = stages[name].replace(/^model, to (its )?/, "model: ").replace(/, if you go on$/, "");
     drawn.append(shape("text", { x: 0, y: row * lane + 13 }, text));
     for (const [stage, start, end] of turn.bars) {
       if (stage !== name) continue;
