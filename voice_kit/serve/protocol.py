@@ -6,7 +6,6 @@ Text messages are a subset of OpenAI's Realtime events; binary ones are sound (s
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import struct
 from collections.abc import Mapping
@@ -185,7 +184,7 @@ def _heard(tree: Json) -> Heard:
 def _pcm(text: object) -> bytes:
     try:
         data = base64.b64decode(_needed(text, 1 << 30), validate=True)
-    except (binascii.Error, UnicodeError):
+    except ValueError:
         raise BadMessageError("invalid_base64", "The audio is no base64.") from None
     if len(data) % 2:
         raise BadMessageError("invalid_audio", "The audio is no 16-bit PCM: its bytes are odd.")
