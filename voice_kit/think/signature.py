@@ -88,6 +88,25 @@ class Signature:
         return value
 
 
+def signature_of(function: Callable[..., Any], title: str) -> Signature:
+    """The function's signature. That of one which is made anew for each conversation is made
+    once: it takes pydantic milliseconds, and much memory."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return Signature(function, title)
+    written = [function.__annotations__, function.__defaults__, function.__kwdefaults__]
+    key = (code, function.__module__, function.__doc__, title, repr(written))
+    if key not in _MADE:
+        if len(_MADE) >= MOST:
+            _MADE.clear()
+        _MADE[key] = Signature(function, title)
+    return _MADE[key]
+
+
+MOST = 1000
+_MADE: dict[Any, Signature] = {}
+
+
 def _told(text: str) -> dict[str, str]:
     """What the lines of a docstring tell of each name."""
     found = (_ABOUT.fullmatch(line) for line in text.splitlines())

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from voice_kit.errors import EngineFailedError, EngineTimeoutError, VoiceKitError
 from voice_kit.think.calls import UNREADABLE
 from voice_kit.think.protocols import Thought
-from voice_kit.think.signature import Signature
+from voice_kit.think.signature import signature_of
 from voice_kit.types import Source, Stops, ToolCall, ToolUsed
 
 LONGEST = 4000
@@ -84,7 +84,7 @@ def tool(
 
     def made(function: Callable[..., Any]) -> Tool:
         title = name or function.__name__
-        signature = Signature(function, title)
+        signature = signature_of(function, title)
 
         def checked(arguments: Mapping[str, Any]) -> dict[str, Any]:
             try:
