@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from voice_kit.converse.line import Line
 from voice_kit.converse.steps import StageFailedError, stream
@@ -40,7 +40,7 @@ ANSWER: dict[str, Any] = {
 }
 
 
-@router.post("/v1/chat/completions", response_class=Poured, responses={200: ANSWER})
+@router.post("/v1/chat/completions", response_class=Response, responses={200: ANSWER})
 async def completions(request: Request, wanted: ChatRequest) -> Poured:
     """The language model's answer, without the assistant's skills and memory.
 

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 
 from voice_kit.audio.tape import Tape
@@ -40,7 +40,7 @@ LONGEST = 4096
 """Characters that are spoken in one request, as at OpenAI."""
 
 
-@hearing.post("/v1/audio/transcriptions", response_class=Poured, responses={200: FORMS})
+@hearing.post("/v1/audio/transcriptions", response_class=Response, responses={200: FORMS})
 async def transcriptions(
     request: Request,
     file: Annotated[UploadFile, File(description="Any sound file, two minutes at most.")],
@@ -117,7 +117,7 @@ SPOKEN: dict[str, Any] = {
 }  # fmt: skip
 
 
-@speaking.post("/v1/audio/speech", response_class=Poured, responses={200: SPOKEN})
+@speaking.post("/v1/audio/speech", response_class=Response, responses={200: SPOKEN})
 async def speech(request: Request, wanted: SpeechRequest) -> Poured:
     """The sound of a text."""
     shared, turnstile = shared_of(request), turnstile_of(request)

@@ -7,7 +7,7 @@ import json
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from voice_kit.serve.guests import guest_of, shared_of, within_limits
@@ -61,7 +61,7 @@ ANSWER: dict[str, Any] = {
 }
 
 
-@router.post("/v1/turn", response_class=Poured, responses={200: ANSWER}, openapi_extra=BODY)
+@router.post("/v1/turn", response_class=Response, responses={200: ANSWER}, openapi_extra=BODY)
 async def turn(
     request: Request,
     conversation: Annotated[
