@@ -9,7 +9,7 @@ import pytest
 
 from voice_kit.settings import Settings
 from voice_kit.think.history import History, estimated_tokens
-from voice_kit.think.memory import KeptHistory, MemoryStoreError, make_history, make_store
+from voice_kit.think.memory import KeptHistory, Line, MemoryStoreError, make_history, make_store
 from voice_kit.think.memory.ram_store import RamStore
 from voice_kit.think.memory.sqlite_store import SqliteStore
 from voice_kit.think.memory.summary import LONGEST, summarise
@@ -184,6 +184,26 @@ def test_what_cannot_be_written_stays_in_memory_and_is_written_later():
     assert [line.text for line in history.store.last("default")] == texts(history)
     assert history.problem == ""
     assert told == ["The disk is full. Make room on it.", ""]
+
+
+def test_a_past_that_could_not_be_read_is_taken_up_once_it_can():
+    store = Failing(works=True)
+    store.append("default", [Line("x", "user", "Zero.", 1.0), Line("x", "fact", "a fact", 1.0)])
+    store.last, reads = refuse, store.last
+    history = KeptHistory(store)
+    turn(history, "One.", "First.")
+    assert history.flush() and texts(history) == ["One.", "First."]
+    assert history.problem
+    store.last = reads
+    turn(history, "Two.", "Second.")
+    assert history.flush() and history.problem == ""
+    assert texts(history) == ["Zero.", "One.", "First.", "Two.", "Second."]
+    assert [line.text for line in history.facts] == ["a fact"]
+    assert [line.content for line in history.prompt("", 1000)[1:]] == texts(history)
+
+
+def refuse(name, count=None):
+    raise MemoryStoreError("The disk is gone. Bring it back.")
 
 
 def test_what_was_forgotten_before_it_could_be_written_is_never_written():

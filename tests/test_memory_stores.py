@@ -1,4 +1,4 @@
-"""Whatever keeps conversations passes these: SQLite, and a real Redis server."""
+"""Whatever keeps conversations passes these: SQLite, a real Redis server, and a Cluster."""
 
 import json
 import os
@@ -32,7 +32,19 @@ def where(request, tmp_path):
     return place(request, tmp_path)
 
 
-@pytest.fixture(params=["ram", "sqlite", pytest.param("redis", marks=pytest.mark.needs("redis"))])
+@pytest.fixture(scope="module")
+def cluster_url(tmp_path_factory):
+    pytest.importorskip("redis")
+    from helpers_redis import redis_cluster
+
+    with redis_cluster(tmp_path_factory.mktemp("cluster")) as ports:
+        yield f"redis+cluster://127.0.0.1:{ports[0]}"
+
+
+SHARED = [pytest.param(each, marks=pytest.mark.needs("redis")) for each in ("redis", "cluster")]
+
+
+@pytest.fixture(params=["ram", "sqlite", *SHARED])
 def store(request, tmp_path):
     store = make_store(place(request, tmp_path))
     yield store
@@ -45,6 +57,10 @@ def place(request, folder):
     if request.param == "sqlite":
         return f"sqlite:{folder / 'memory.sqlite'}"
     redis = pytest.importorskip("redis")
+    if request.param == "cluster":
+        url = request.getfixturevalue("cluster_url")
+        redis.RedisCluster.from_url(url.replace("+cluster", "")).flushall()
+        return url
     url = f"redis://127.0.0.1:{request.getfixturevalue('redis_port')}/0"
     redis.Redis.from_url(url).flushall()
     return url
@@ -96,7 +112,10 @@ def test_conversations_do_not_mix(store):
     assert [line.exchange for line in store.last("ann")] == ["x1", "x1"]
     assert [line.exchange for line in store.last("%")] == ["x3", "x3"]
     assert store.facts("ann:b") == []
-    assert store.names() == ["%", "ann", "ann:b"]
+    for name in ("a}b", "a%7Db", "ann/1", "{"):
+        store.append(name, exchange(4))
+        assert store.last(name) == exchange(4)
+    assert set(store.names()) == {"%", "a%7Db", "a}b", "ann", "ann/1", "ann:b", "{"}
 
 
 def test_facts_stand_beside_what_was_said(store):

@@ -60,9 +60,11 @@ class RedisPlaces:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ending = set(self._tasks)
+        while ending:  # redis-py now and then takes a cancellation for its own
+            for task in ending:
+                task.cancel()
+            _, ending = await asyncio.wait(ending, timeout=0.1)
         with suppress(MemoryStoreError):
             await asyncio.to_thread(self.memory.flush)
         if lost := self.memory.unwritten:
@@ -175,12 +177,14 @@ class RedisPlaces:
         """Hear which conversations go on elsewhere, as long as the gateway runs."""
         while True:
             try:
+                await self._redis.initialize()  # or a Cluster does not know whom to subscribe at
                 async with self._redis.pubsub() as news:
                     await news.subscribe(f"voice-kit:gateway:{self.gateway}")
-                    await self._ask_all()  # what was said while nobody listened
                     await self._hear(news)
-            except Exception as error:
+            except self.memory.unreached as error:
                 self._breaker.failed(error)
+            except Exception as error:
+                log.warning("no news from the other gateways (%s)", type(error).__name__)
             await asyncio.sleep(AGAIN)
 
     async def _hear(self, news: Any) -> None:
@@ -191,6 +195,8 @@ class RedisPlaces:
                 raise ConnectionError("no answer")
             if asked := said is None:
                 await news.ping()
+            if said is not None and said["type"] == "subscribe":  # again, where it was cut off
+                await self._ask_all()  # what was said while nobody listened
             if said is None or said["type"] != "message":
                 continue
             about = json.loads(said["data"])
@@ -205,11 +211,14 @@ class RedisPlaces:
             if self._breaker.away:
                 continue
             uncertain = [hold for hold in self._holds.values() if not hold.certain]
-            if self._breaker.problem or self.memory.unwritten or uncertain:
-                with suppress(MemoryStoreError, AwayError):
-                    await self._eval(scripts.ONE, scripts.listing(self.gateway), "")
-                    await self._ask_all(only=uncertain)
-                    await asyncio.to_thread(self.memory.flush)
+            if not (self._breaker.problem or self.memory.unwritten or uncertain):
+                continue
+            try:
+                await self._eval(scripts.ONE, scripts.listing(self.gateway), "")
+                await self._ask_all(only=uncertain)
+                await asyncio.to_thread(self.memory.flush)
+            except (MemoryStoreError, AwayError):
+                log.debug("Redis is still away")
 
     async def _ask_all(self, only: list[Hold] | None = None) -> None:
         """Learn which of our conversations were taken, and tell the others what we took."""

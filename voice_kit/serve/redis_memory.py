@@ -16,7 +16,7 @@ from voice_kit.think.memory.store import Line, MemoryStoreError
 
 T = TypeVar("T")
 
-WAIT = 1.0
+WAIT = 2.0
 """Seconds that anyone waits for the server."""
 AGAIN = 1.0
 """Seconds without asking a server that did not answer."""

@@ -32,11 +32,11 @@ class RedisUrl:
         if not self.kind:
             redis.ConnectionPool.from_url(self.url)  # reads the address, and does not connect
             return
+        self._options()
         if not all(host for host, _ in self.hosts):
             raise ValueError("no host")
         if self.kind == "sentinel" and not self._path[0]:
             raise ValueError("no service")
-        self._options()
 
     @property
     def kind(self) -> str:
