@@ -35,7 +35,8 @@ def nobody_sits(tmp_path, monkeypatch):
     monkeypatch.setattr(room_join, "_seat", None)
     monkeypatch.setattr(room_join, "_asked", False)
     yield
-    room_join._stop()
+    if room_join._seat is not None:
+        room_join._seat.leave(forgotten=False)
 
 
 @contextmanager
@@ -123,6 +124,30 @@ def test_the_environment_lets_a_notebook_join_at_its_first_check(monkeypatch, ca
     assert "checks.leave()" in capsys.readouterr().out
 
 
+def test_who_joined_in_one_notebook_goes_on_in_the_next_but_not_another_day(monkeypatch):
+    with room() as server:
+        checks.join(server.room, name="Ada")
+        for hours, seats in ((1, 1), (13, 0)):
+            room_join._stop(next_room=server.room)
+            server.seats._seats.clear()
+            monkeypatch.setattr(room_join, "_asked", False)  # as in a new kernel
+            kept = json.loads((checks.home() / "room.json").read_text())
+            kept["when"] = time.time() - hours * 3600
+            (checks.home() / "room.json").write_text(json.dumps(kept))
+            checks.mine(FIRST, otherwise=len)
+            if seats:
+                until(server, lambda shown: shown["seats"])
+            assert (room_join._seat is not None) == bool(seats)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"when": "x", "room": 3, "key": []}', "\x00"])
+def test_what_is_kept_of_a_room_may_be_anything(text):
+    checks.home().mkdir(parents=True)
+    (checks.home() / "room.json").write_text(text)
+    assert checks.check(written(FIRST, RIGHT[FIRST])).passed
+    assert room_join._seat is None
+
+
 def test_settings_do_not_mind_that_a_room_is_named(monkeypatch):
     from voice_kit.settings import load_settings
 
@@ -172,6 +197,29 @@ def test_times_of_turns_are_told_and_their_words_are_not(monkeypatch):
         assert bodies and not any(b"secret" in body for body in bodies)
 
 
+@pytest.mark.needs("jupyter")
+def test_a_notebooks_kernel_tells_the_times_of_its_timelines(tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    with room() as server:
+        cells = [
+            "from voice_kit.workshop import checks",
+            f"checks.join({server.room!r})",
+            "from voice_kit.converse.timeline import Bar, Timeline, TurnTimes",
+            "timeline = Timeline()\n"
+            "timeline.turns.append(TurnTimes(1, heard='a secret', ended=1.0, first_sound=1.8))",
+            # A cell that waits, as a live one does; the room is told from another thread.
+            "import threading; threading.Event().wait(4)",
+        ]
+        notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+        NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(tmp_path))
+        assert "You have seat 1" in nbformat.writes(notebook)
+        (seat,) = server.seats.shown()["seats"]
+        assert [turn["silence"] for turn in seat["turns"]] == [0.8]
+
+
 def test_only_the_last_turns_that_were_heard_are_told():
     timeline = Timeline()
     silent = turn()
@@ -217,8 +265,10 @@ def test_a_server_that_is_no_room_is_told_so_and_nothing_breaks(answer, capsys):
      "http://u:p@127.0.0.1:1/a", "", "room", "127.0.0.1:8770", "http://[2001:4860::1]:80/abc"],
 )  # fmt: skip
 def test_nobody_joins_a_room_that_is_not_in_the_local_network(address, capsys, monkeypatch):
-    monkeypatch.setattr(room_join, "ask", lambda *_, **__: pytest.fail("something was sent"))
+    sent = []
+    monkeypatch.setattr(room_join, "ask", lambda url, **_: sent.append(url))
     checks.join(address)
+    assert not sent
     assert "teacher's screen" in capsys.readouterr().out
     assert room_join._seat is None
 

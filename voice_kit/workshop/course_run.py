@@ -164,5 +164,7 @@ def _course_cells(executed: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        return f"papermill was ended from outside, by signal {-done.returncode}"
     lines = [line.strip() for line in plain(done.stderr).splitlines() if line.strip()]
     return lines[-1] if lines else f"papermill stopped with exit code {done.returncode}"

@@ -27,6 +27,8 @@ ANSWER = 2.0
 """Seconds that a room has to answer."""
 ALIVE = 60.0
 """Seconds after which the same is told again, so that nobody counts as away."""
+TODAY = 12 * 3600.0
+"""Seconds for which a room that was joined in one notebook is gone on with in the others."""
 SLOWER = 5
 """How often the pause is doubled while the room does not answer: to a minute."""
 
@@ -136,25 +138,36 @@ def leave() -> None:
     print("You have left the room: it is told nothing, and shows nothing of you.")
 
 
-def tell(check: str, state: str, standing: Callable[[], Mapping[str, str]]) -> None:
-    """A check has come to this, for the room that was joined, if any. Returns at once.
+def follow(standing: Callable[[], Mapping[str, str]]) -> None:
+    """Go on in the room of VOICE_KIT_ROOM, or in the one joined in another notebook today.
 
-    The first time VOICE_KIT_ROOM is followed; `standing` then says how the others stand.
+    `standing` says how the checks stand. Returns at once; looks only the first time.
     """
     global _seat, _asked
-    if not _asked and os.environ.get(ROOM):
-        _asked = True
-        try:
-            room = address_of(os.environ[ROOM])
-            if not _kept().get("left") or _kept().get("room") != room:
-                _seat = Seat(room, _kept_key(room))
-                for each, stands in standing().items():
-                    _seat.tell(each, stands)
-                _seat.start()
-                print("VOICE_KIT_ROOM is set: the room sees which checks pass and how long your")
-                print("turns take, never a word. To end that: checks.leave()")
-        except VoiceKitError as error:
-            print(error)
+    if _asked:
+        return
+    _asked = True
+    kept = _kept()
+    joined = str(kept.get("room", "")) if _today(kept) and not kept.get("left") else ""
+    if not (typed := os.environ.get(ROOM) or joined):
+        return
+    try:
+        room = address_of(typed)
+    except VoiceKitError as error:
+        print(error)
+        return
+    if kept.get("left") and kept.get("room") == room:
+        return
+    _seat = Seat(room, _kept_key(room))
+    for each, stands in standing().items():
+        _seat.tell(each, stands)
+    _seat.start()
+    print("You sit in the room: it sees which checks pass and how long your turns take,")
+    print("never a word. To end that: checks.leave()")
+
+
+def tell(check: str, state: str) -> None:
+    """A check has come to this, for the room that was joined, if any. Returns at once."""
     if _seat is not None:
         _seat.tell(check, state)
 
@@ -202,8 +215,13 @@ def _kept_key(room: str) -> str:
     if kept.get("room") == room and re.fullmatch("[0-9a-f]{16}", str(kept.get("key"))):
         return str(kept["key"])
     key = secrets.token_hex(8)
-    _keep({"room": room, "key": key})
+    _keep({"room": room, "key": key, "when": time.time()})
     return key
+
+
+def _today(kept: Mapping[str, Any]) -> bool:
+    when = kept.get("when", 0)
+    return isinstance(when, int | float) and 0 <= time.time() - when < TODAY
 
 
 def _kept() -> dict[str, Any]:
