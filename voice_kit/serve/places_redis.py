@@ -32,6 +32,9 @@ MEND = 0.5
 LISTENED = 5.0
 """Seconds without news after which it is asked whether the server still talks to us."""
 
+LAST = (0.0, 1.0, 2.0)
+"""Seconds before each attempt when the gateway ends."""
+
 log = logging.getLogger(__name__)
 
 
@@ -65,8 +68,10 @@ class RedisPlaces:
             for task in ending:
                 task.cancel()
             _, ending = await asyncio.wait(ending, timeout=0.1)
-        with suppress(MemoryStoreError):
-            await asyncio.to_thread(self.memory.flush)
+        for wait in LAST:
+            await asyncio.sleep(wait if self.memory.unwritten else 0)
+            with suppress(MemoryStoreError):
+                await asyncio.to_thread(self.memory.flush)
         if lost := self.memory.unwritten:
             log.error("%d lines of conversations could not be written: Redis is away", lost)
         with suppress(Exception):
