@@ -83,6 +83,8 @@ class Alarms:
 
     def pending(self) -> list[Alarm]:
         """All that are set or ringing, the next one first."""
+        if self._db is None and not self._file.exists():
+            return []  # most conversations never set one
         with self._open() as db:
             return [Alarm(*row) for row in db.execute("SELECT * FROM alarms ORDER BY next, id")]
 
