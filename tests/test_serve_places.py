@@ -250,9 +250,9 @@ async def test_a_session_that_has_ended_is_told_nothing(url, ann):
 
 
 @NEEDS
-async def test_a_session_that_missed_the_news_notices_when_it_writes(redis_url, ann):
+async def test_a_session_that_missed_the_news_notices_when_it_writes(redis_url, ann, monkeypatch):
+    monkeypatch.setattr("voice_kit.serve.redis_upkeep.Upkeep.listen", lambda _: asyncio.sleep(0))
     deaf = make_places(redis_url)
-    deaf._listen = lambda: asyncio.sleep(0)
     async with deaf, make_places(redis_url) as there:
         told = asyncio.Event()
         first = await deaf.take(ann, new_id(ann), told.set)

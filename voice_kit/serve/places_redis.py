@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -21,16 +20,12 @@ from voice_kit.serve.places import (
     checked,
     new_id,
 )
-from voice_kit.serve.redis_memory import AGAIN, WAIT, SharedMemory
+from voice_kit.serve.redis_memory import WAIT, SharedMemory
+from voice_kit.serve.redis_upkeep import Upkeep
 from voice_kit.serve.windows import Windows, sliding, window
 from voice_kit.think.memory.redis_connect import RedisUrl
 from voice_kit.think.memory.redis_store import key, keys
 from voice_kit.think.memory.store import MemoryStoreError
-
-MEND = 0.5
-"""Seconds between two attempts to write what could not be written."""
-LISTENED = 5.0
-"""Seconds without news after which it is asked whether the server still talks to us."""
 
 LAST = (0.0, 1.0, 2.0)
 """Seconds before each attempt when the gateway ends."""
@@ -59,7 +54,8 @@ class RedisPlaces:
 
     async def __aenter__(self) -> RedisPlaces:
         self._redis = self._url.awaited(WAIT / 2)  # it is tried twice
-        self._tasks = [asyncio.create_task(each) for each in (self._listen(), self._mend())]
+        upkeep = Upkeep(self._redis, self.memory, self._holds, self._reach)
+        self._tasks = [asyncio.create_task(each) for each in (upkeep.listen(), upkeep.mend())]
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -178,57 +174,8 @@ class RedisPlaces:
             with suppress(AwayError):
                 await self._eval(scripts.RELEASE, [key(hold.name, "holder")], hold.token)
 
-    async def _listen(self) -> None:
-        """Hear which conversations go on elsewhere, as long as the gateway runs."""
-        while True:
-            try:
-                await self._redis.initialize()  # or a Cluster does not know whom to subscribe at
-                async with self._redis.pubsub() as news:
-                    await news.subscribe(f"voice-kit:gateway:{self.gateway}")
-                    await self._hear(news)
-            except self.memory.unreached as error:
-                self._breaker.failed(error)
-            except Exception as error:
-                log.warning("no news from the other gateways (%s)", type(error).__name__)
-            await asyncio.sleep(AGAIN)
-
-    async def _hear(self, news: Any) -> None:
-        asked = False
-        while True:
-            said = await news.get_message(timeout=LISTENED)
-            if said is None and asked:
-                raise ConnectionError("no answer")
-            if asked := said is None:
-                await news.ping()
-            if said is not None and said["type"] == "subscribe":  # again, where it was cut off
-                await self._ask_all()  # what was said while nobody listened
-            if said is None or said["type"] != "message":
-                continue
-            about = json.loads(said["data"])
-            hold = self._holds.get(about["name"])
-            if hold is not None and hold.token == about["token"]:
-                hold.lose(float(about["stop"]))
-
-    async def _mend(self) -> None:
-        """Hand over what could not be, once Redis is back."""
-        while True:
-            await asyncio.sleep(MEND)
-            if self._breaker.away:
-                continue
-            uncertain = [hold for hold in self._holds.values() if not hold.certain]
-            if not (self._breaker.problem or self.memory.unwritten or uncertain):
-                continue
-            try:
-                await self._eval(scripts.ONE, scripts.listing(self.gateway), "")
-                await self._ask_all(only=uncertain)
-                await asyncio.to_thread(self.memory.flush)
-            except (MemoryStoreError, AwayError):
-                log.debug("Redis is still away")
-
-    async def _ask_all(self, only: list[Hold] | None = None) -> None:
-        """Learn which of our conversations were taken, and tell the others what we took."""
-        for hold in list(self._holds.values()) if only is None else only:
-            await asyncio.to_thread(self.memory.hold, hold)
+    async def _reach(self) -> None:
+        await self._eval(scripts.ONE, scripts.listing(self.gateway), "")
 
     async def _eval(self, script: str, where: list[str], *given: object) -> Any:
         return await self._asked(lambda: self._redis.eval(script, len(where), *where, *given))
