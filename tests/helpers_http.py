@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from voice_kit.audio.files import to_wav
 from voice_kit.serve.config import Serve
+from voice_kit.serve.problems import tell_problems
 from voice_kit.serve.refused import tell_refusals
 from voice_kit.serve.shared import Shared
 from voice_kit.settings import Settings
@@ -44,6 +45,7 @@ def app_of(shared, *routers):
     app = FastAPI()
     app.state.shared = shared
     tell_refusals(app)
+    tell_problems(app)
     for router in routers:
         app.include_router(router)
     return app

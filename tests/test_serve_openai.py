@@ -2,8 +2,11 @@
 
 import asyncio
 import io
+import json
+import socket
 import threading
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -27,7 +30,7 @@ from voice_kit.audio.files import read_bytes  # noqa: E402
 from voice_kit.errors import EngineFailedError  # noqa: E402
 from voice_kit.serve import http_openai  # noqa: E402
 from voice_kit.types import RATE, Audio, Speech, ToolCall, Transcript, Word  # noqa: E402
-from voice_kit.workshop.fakes import HummingVoice, Script, ScriptedModel  # noqa: E402
+from voice_kit.workshop.fakes import HummingVoice, Script, ScriptedModel, ScriptedTranscriber  # noqa: E402
 
 SECRET = "my cat is called Aristotle"
 
@@ -85,7 +88,8 @@ class Gateway:
 
     def __init__(self, engines, **serve):
         self.shared = shared_with(engines, **serve)
-        self._running = serving(app_of(self.shared, http_openai.router))
+        self.app = app_of(self.shared, http_openai.router)
+        self._running = serving(self.app)
 
     def __enter__(self):
         self.url = self._running.__enter__()
@@ -586,6 +590,86 @@ def test_nobody_comes_in_without_the_token(gateway):
     assert {answer.status_code for answer in answers} <= {401, 403}
     assert answers[0].json()["error"]["code"] == "missing_api_key"
     stranger.close()
+
+
+def test_a_wrong_address_and_a_wrong_method_are_told_alike(gateway):
+    nowhere = gateway.http.get("/v1/nowhere")
+    assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, "not_found")
+    wrong = gateway.http.get("/v1/audio/speech")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["allow"] == "POST"
+
+
+# When there is too much to do
+
+
+class Held(ScriptedTranscriber):
+    """Works until it is let go."""
+
+    def __init__(self, script):
+        super().__init__(script, delay=0.0)
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    async def transcribe(self, audio):
+        self.begun.set()
+        await asyncio.to_thread(self.go_on.wait, 10)
+        return await super().transcribe(audio)
+
+
+def test_who_asks_while_others_compute_waits_and_then_is_told_to_come_again(script, monkeypatch):
+    from voice_kit.serve import turnstile
+
+    stt, told = Held(script), []
+    sound = script.sound(("What is an echo?", 1.0))
+    with Gateway(quick(script, stt=stt)) as gateway:
+        gateway.app.state.turnstile = turnstile.Turnstile(1)
+        first = threading.Thread(target=lambda: told.append(heard(gateway, sound).text))
+        first.start()
+        assert stt.begun.wait(10)
+        monkeypatch.setattr(turnstile, "WAIT", 0.05)
+        with pytest.raises(openai.InternalServerError) as caught:
+            heard(gateway, sound)
+        assert caught.value.status_code == 503
+        assert caught.value.code == "busy"
+        assert int(caught.value.response.headers["retry-after"]) > 0
+        monkeypatch.setattr(turnstile, "WAIT", 10.0)
+        second = threading.Thread(target=lambda: told.append(heard(gateway, sound).text))
+        second.start()
+        stt.go_on.set()
+        first.join(10)
+        second.join(10)
+    assert told == ["What is an echo?"] * 2
+
+
+def test_who_takes_nothing_is_given_up(script, monkeypatch):
+    from voice_kit.serve import pouring
+
+    monkeypatch.setattr(pouring, "STALLED", 0.2)
+
+    class Watched(HummingVoice):
+        given_up = threading.Event()
+
+        async def speak(self, text):
+            try:
+                async for speech in super().speak(text):
+                    yield speech
+            finally:
+                if len(self.spoken) == 1:
+                    self.given_up.set()
+
+    voice = Watched(delay=0.0, word=400.0)  # some 40 MB of sound
+    text = json.dumps({"input": "one two", "response_format": "wav"}).encode()
+    with Gateway(quick(script, tts=voice)) as gateway:
+        address = urlsplit(gateway.url)
+        with socket.create_connection((address.hostname, address.port)) as lazy:
+            head = (
+                f"POST /v1/audio/speech HTTP/1.1\r\nHost: {address.netloc}\r\n"
+                f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(text)}\r\n\r\n"
+            )
+            lazy.sendall(head.encode() + text)
+            assert voice.given_up.wait(20)
+        assert spoken(gateway, "one", response_format="pcm")  # and others are served
 
 
 # Which engines there are

@@ -98,7 +98,7 @@ def test_a_question_is_answered_aloud(gateway, question):
     assert unquote(answer.headers["voice-kit-answer"]) == "Sound that comes back. It is late."
     timing = answer.headers["server-timing"]
     stages = [part.partition(";")[0] for part in timing.split(", ")]
-    assert stages == ["read", "detect", "transcribe", "first_token", "synthesis"]
+    assert stages == ["read", "detect", "prepare", "transcribe", "first_token", "synthesis"]
 
 
 def test_it_takes_no_longer_than_its_engines(gateway, script):
@@ -113,6 +113,14 @@ def test_a_question_with_pauses_is_one_question(gateway, script):
     answer = gateway.ask(sound, stream=False)
     assert unquote(answer.headers["voice-kit-transcript"]) == "What is an echo? And why?"
     assert unquote(answer.headers["voice-kit-answer"]) == "Sound that comes back. Walls."
+
+
+def test_a_question_with_pauses_is_transcribed_once(script, tmp_path):
+    stt = ScriptedTranscriber(script, delay=0.0)
+    sound = script.sound(("What is an echo?", 1.0), 4.0, ("And why?", 1.0), 0.2)
+    with Gateway(quick(script, ANSWERS, stt=stt), tmp_path) as gateway:
+        gateway.ask(sound)
+    assert stt.seconds == [pytest.approx(6.1, abs=0.1)]
 
 
 def test_even_a_very_long_pause_does_not_make_two_questions_of_it(gateway, script):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Coroutine, MutableMapping
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -24,6 +24,11 @@ from voice_kit.serve.refused import OverLimit, Refused, openai_error
 
 PATIENCE = 5.0
 """Seconds after which it may be tried again where an engine failed."""
+
+SAID = {
+    404: "There is nothing at this address. See /docs for what there is.",
+    405: "This address does not take that method. See /docs for what it takes.",
+}
 
 
 class Problem(VoiceKitError):  # noqa: N818 - most are no error of ours
@@ -50,7 +55,9 @@ def problem_of(error: BaseException) -> Problem | None:
         case RequestValidationError():
             return _invalid(error)
         case HTTPException():
-            return Problem(str(error.detail), error.status_code)
+            said = SAID.get(error.status_code, str(error.detail))
+            code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
+            return Problem(said, error.status_code, code=code or "invalid_request")
         case ClientDisconnect():
             return Problem("The request broke off. Send it again.", code="incomplete")
         case StageFailedError():
@@ -74,6 +81,20 @@ def told(problem: Problem) -> JSONResponse:
     body = openai_error(str(problem), kind=kind, code=problem.code, param=problem.param)
     wait = math.ceil(problem.retry_after)
     return JSONResponse(body, problem.status, {"Retry-After": str(wait)} if wait else None)
+
+
+def tell_problems(app: FastAPI) -> None:
+    """Make this app tell alike what no route of ours has told: a wrong path or method, say."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        assert problem is not None
+        answer = told(problem)
+        answer.headers.update(getattr(error, "headers", None) or {})
+        return answer
+
+    app.add_exception_handler(HTTPException, answer)
+    app.add_exception_handler(RequestValidationError, answer)
 
 
 class _Error(BaseModel):

@@ -82,8 +82,9 @@ class Turn:
             began = loop.time()
             chances = await speech_chances(self._shared.engines, audio)
             self.notes.took["detect"] = loop.time() - began
-            vad = Known(self._shared.engines.vad.name, chances)
+            vad, began = Known(self._shared.engines.vad.name, chances), loop.time()
             async with await asyncio.to_thread(self._assistant, vad) as talk:
+                self.notes.took["prepare"] = loop.time() - began
                 await talk.listen(FileMicrophone(audio, fast=True))
                 self._taker.question_over()
                 await talk.idle()
