@@ -12,12 +12,13 @@ export function ear() {
     return { gain: alpha / (1 + alpha), a1: (-2 * Math.cos(turn)) / (1 + alpha), a2: (1 - alpha) / (1 + alpha), x1: 0, x2: 0, y1: 0, y2: 0 };
   });
   return (frame) => filters.map((f) => {
-    let sum = 0;
+    let { x1, x2, y1, y2 } = f, sum = 0;
     for (const x of frame) {
-      const y = f.gain * (x - f.x2) - f.a1 * f.y1 - f.a2 * f.y2;
-      [f.x2, f.x1, f.y2, f.y1] = [f.x1, x, f.y1, y];
+      const y = f.gain * (x - x2) - f.a1 * y1 - f.a2 * y2;
+      x2 = x1; x1 = x; y2 = y1; y1 = y;
       sum += y * y;
     }
+    Object.assign(f, { x1, x2, y1: y1 + 1e-20, y2 }); // a filter that dies away must not count in tiny numbers
     return Math.max(LOWEST, 10 * Math.log10(sum / frame.length + 1e-20));
   });
 }
@@ -83,6 +84,8 @@ export function gate({ onsound, onsilence, hold = 2, before = 0.4, every = 0.25,
     /** How long it stays open, in seconds. */
     stay(seconds) { hold = seconds; },
     get open() { return left > 0; },
+    /** Seconds of all frames so far. */
+    get heard() { return passed * FRAME; },
     /** The share of all frames so far that were sent as sound. */
     get share() { return passed ? opened / passed : 0; },
   };

@@ -130,7 +130,7 @@ const views = {
   timeline: (message) => bars.update(message),
   waveform(message) {
     wave.update(message);
-    say($("sent"), `While nobody speaks, next to nothing is sent: ${Math.round(100 * sound.share)} % of what was heard so far was.`);
+    if (sound.heard > 20) say($("sent"), `While nobody speaks, next to nothing is sent. Of the ${Math.round(sound.heard)} s that were heard so far, ${Math.round(100 * sound.share)} % were.`);
   },
 };
 

@@ -99,6 +99,8 @@ export function talk(wire, { onmic = () => {}, ondevices = () => {}, onlevel = (
     waits: (seconds) => doors.stay(seconds + MARGIN),
     /** The share of what was heard that was sent as sound. */
     get share() { return doors.share; },
+    /** Seconds that were heard. */
+    get heard() { return doors.heard; },
   };
 }
 
