@@ -101,7 +101,8 @@ class Tape:
     def next(self, key: str) -> deque[Step]:
         """The steps of the next call with this question; after the last of them, those of one that
         was not cut short; none if it was never asked."""
-        return deque(self._calls[key].popleft().steps) if self._calls[key] else self.whole(key)
+        calls = self._calls.get(key)  # of one that is being written, no place is made for it
+        return deque(calls.popleft().steps) if calls else self.whole(key)
 
     def whole(self, key: str) -> deque[Step]:
         """The steps of a call with this question that was not cut short, if there is one."""

@@ -65,8 +65,13 @@ class _Kept:
     """A question under way, as its brain sees it."""
 
     def __init__(self, kept: Kept, thought: Any) -> None:
-        vars(self).update(_kept=kept, _thought=thought, certain=_Gate(thought.certain, self))
+        vars(self).update(_kept=kept, _thought=thought)
         self.begin()
+
+    @property
+    def certain(self) -> _Gate:
+        """As the question's."""
+        return _Gate(self._thought.certain, self)  # kept, it would keep the turn and its sound
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._thought, name)

@@ -144,7 +144,7 @@ class Turn:
         """Remember what was heard. Comes after every end: finished, failed or cancelled."""
         self.closed.set()
         said, said_heard = (heard_text(self.spoken, upto) for upto in (math.inf, self.heard))
-        self.before = self.instead_of = self.playback = None  # or every turn would keep all others
+        self.before = self.instead_of = self.playback = self.task = None  # or no turn is let go
         if self.dropped or not self.certain.is_set():
             self.tell(Abandoned, self.dropped or "the conversation ended")
             return
