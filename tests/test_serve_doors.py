@@ -536,6 +536,10 @@ def test_the_way_back_from_the_page_never_leads_to_another_host():
     at = doors()
     answer = client(at).get("/", params={"token": at.token, "next": "//evil.example"})
     assert answer.headers["location"].startswith("/?next=%2F%2Fevil")
+    query = f"token={at.token}".encode()
+    scope = {"type": "http", "path": "//evil.example", "query_string": query, "headers": []}
+    there = at.enter(Request(scope | {"server": ("127.0.0.1", 8765), "scheme": "http"}))
+    assert there.headers["location"] == "/evil.example"
 
 
 def test_a_browser_without_a_token_sees_a_form_and_a_program_sees_json():

@@ -278,7 +278,7 @@ class Away(Shared):
 
     async def count(self, key, amount, per_seconds):
         type(self).asked += 1
-        raise ConnectionError("there is no Redis")
+        raise LookupError("whatever a client for Redis may raise")
 
 
 class Hanging(Shared):

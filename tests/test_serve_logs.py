@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -47,6 +49,7 @@ from voice_kit.types import (
 
 WORDS = "my doctor says pancreas"
 TOKEN = jwt.encode({"sub": "alice"}, "x" * 40, "HS256")
+FINE = "is the pancreas well"
 PLAIN = "Wq8_plain-token-9xYz"
 BOTH = pytest.mark.parametrize("kind", ["json", "text"])
 
@@ -321,38 +324,44 @@ GATEWAY = """
 """
 
 
-@BOTH
-def test_secrets_and_words_go_through_a_gateway_and_none_is_in_its_log(kind, tmp_path):
+@pytest.mark.timeout(300)
+def test_secrets_and_words_go_through_a_gateway_and_none_is_in_its_log(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script, log = tmp_path / "gateway.py", tmp_path / "log"
+    script = tmp_path / "gateway.py"
     script.write_text(textwrap.dedent(GATEWAY), "utf-8")
-    with log.open("wb") as out:
-        gateway = subprocess.Popen(
-            [sys.executable, script, kind, str(port), PLAIN], stdout=out, stderr=out
-        )
-        try:
-            wait_for(log, "startup complete", gateway)
-            visit(port)
-        finally:
-            gateway.send_signal(signal.SIGINT)
-            gateway.wait(20)
-    written = log.read_text("utf-8")
+    with logged(script, "text", str(port), PLAIN) as lines:
+        visit(port)
+    written = "".join(lines)
     for each in (PLAIN, TOKEN, TOKEN.split(".")[1], "pancreas", "doctor", "wrong-token"):
         assert each not in written, f"{each} is in the log"
     assert written.count("RuntimeError") >= 2 and written.count("some.library") >= 1
     assert "py.warnings" in written and "uncaught" in written
     assert "/say" in written and "/socket" in written and "asyncio" in written
-    if kind == "json":
-        told = [json.loads(each) for each in written.splitlines()]
-        assert all({"time", "level", "event"} <= set(each) for each in told)
-        assert {"request", "closed", "log"} <= {each["event"] for each in told}
 
 
-def wait_for(log: Path, words, process):
-    while words not in log.read_text("utf-8"):
-        assert process.poll() is None, log.read_text("utf-8")
+@contextmanager
+def logged(*command):
+    """What a gateway in its own process writes, while it runs and until its end."""
+    gateway = subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines = []
+    for line in gateway.stdout:
+        lines.append(line)
+        if "startup complete" in line:
+            break
+    else:
+        pytest.fail("".join(lines))
+    reading = threading.Thread(target=lambda: lines.extend(gateway.stdout))
+    reading.start()
+    try:
+        yield lines
+    finally:
+        gateway.send_signal(signal.SIGINT)
+        gateway.wait(30)
+        reading.join(30)
 
 
 def visit(port):
@@ -362,7 +371,7 @@ def visit(port):
         assert web.get("/", params={"token": TOKEN}).status_code == 401
         assert web.get("/", headers={"Authorization": "Bearer wrong-token"}).status_code == 401
         assert web.get("/", headers={"Cookie": f"voice-kit-{port}={PLAIN}"}).status_code == 200
-        assert web.post("/say", content=WORDS, headers={"Cookie": f"x={TOKEN}"}).status_code == 403
+        assert web.post("/say", content=WORDS, headers={"Cookie": f"x={TOKEN}"}).status_code == 401
         assert web.post("/say", content=WORDS, headers=bearer).status_code == 500
     for query, first in [(f"?token={PLAIN}", None), ("", json.dumps({"token": PLAIN}))]:
         with connect(f"ws://127.0.0.1:{port}/socket{query}") as it:
@@ -378,3 +387,95 @@ def test_uvicorn_takes_the_settings_for_logs_as_they_are():
 
     config = uvicorn.Config("x:app", log_config=log_config("json", [PLAIN]))
     assert config.log_config["handlers"]
+
+
+# The whole gateway
+
+WHOLE = """
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[1])
+    from helpers_serve import Loudness, Parrot, stubs
+    from voice_kit.serve.app import create_app
+    from voice_kit.serve.config import Serve
+    from voice_kit.serve.server import Server, config_of, listening
+
+    token, port_file = sys.argv[2:]
+
+    class Breaks(Parrot):
+        async def reply(self, messages):
+            said = messages[-1].content
+            if "doctor" in said:
+                raise RuntimeError(f"the server said: bad prompt {said}")
+            async for each in super().reply(messages):
+                yield each
+
+    serve = Serve(port=0, token=token, log="json", drain_seconds=1.0)
+    app = create_app(serve=serve, engines=stubs(llm=Breaks()))
+    sock = listening(serve)
+    server = Server(config_of(app, serve, log_level="trace", access_log=True))
+    Path(port_file).write_text(str(sock.getsockname()[1]))
+    server.run(sockets=[sock])
+"""
+
+
+@pytest.mark.timeout(300)
+def test_words_and_tokens_go_through_the_whole_gateway_and_none_is_in_its_log(tmp_path):
+    script, port = tmp_path / "whole.py", tmp_path / "port"
+    script.write_text(textwrap.dedent(WHOLE), "utf-8")
+    here = str(Path(__file__).parent)
+    with logged(script, here, PLAIN, str(port)) as raw:
+        talk_with(f"127.0.0.1:{port.read_text()}")
+    written = "".join(raw)
+    lines = [json.loads(each) for each in written.splitlines()]
+    for each in (PLAIN, "pancreas", "doctor", "wrong-token"):
+        told = [line for line in lines if each in str(line)]
+        assert not told, f"{each} is in the log"
+        assert each not in written
+    events = {each["event"] for each in lines}
+    assert {"request", "refused", "failed", "turn_finished"} <= events
+    assert all({"time", "level", "event"} <= set(each) for each in lines)
+
+
+def talk_with(host):
+    bearer = {"Authorization": f"Bearer {PLAIN}"}
+    with httpx.Client(base_url=f"http://{host}", timeout=30) as web:
+        assert web.get("/", params={"token": PLAIN, "q": WORDS}).status_code == 303
+        assert web.get("/v1/conversations", params={"token": "wrong-token"}).status_code == 401
+        web.headers.update(bearer)
+        made = web.post("/v1/conversations", json={"title": WORDS}).json()
+        assert made["title"] == WORDS
+        web.patch(f"/v1/conversations/{made['id']}", json={"title": WORDS + "!"})
+        web.get("/v1/conversations", params={"after": WORDS})
+        for words in (WORDS, FINE):
+            asked = {"model": "x", "messages": [{"role": "user", "content": words}]}
+            answer = web.post("/v1/chat/completions", json=asked)
+            assert answer.is_error if words == WORDS else words in answer.text
+        web.post("/v1/chat/completions", json={"model": WORDS, "messages": WORDS})
+        web.post("/v1/chat/completions", content=WORDS)
+        web.post("/v1/audio/speech", json={"model": "x", "voice": WORDS, "input": WORDS})
+        web.post(
+            "/v1/audio/transcriptions",
+            data={"model": WORDS, "prompt": WORDS},
+            files={"file": (f"{WORDS}.wav", WORDS.encode())},
+        )
+        web.post("/v1/turn", content=WORDS, headers={"Content-Type": WORDS})
+    with connect(f"ws://{host}/v1/realtime?token={PLAIN}&model={WORDS.replace(' ', '%20')}") as it:
+        for message in (
+            {"type": "session.update", "session": {"instructions": WORDS}},
+            {"type": "session.update", "session": {"voice_kit": {"settings": {WORDS: WORDS}}}},
+            {"type": WORDS, "event_id": WORDS},
+            WORDS,
+        ):
+            it.send(message if isinstance(message, str) else json.dumps(message))
+        for words in (WORDS, FINE):
+            content = [{"type": "input_text", "text": words}]
+            item = {"type": "message", "role": "user", "content": content}
+            it.send(json.dumps({"type": "conversation.item.create", "item": item}))
+            it.send(json.dumps({"type": "response.create"}))
+            until_the_end_of_the_answer(it)
+
+
+def until_the_end_of_the_answer(it):
+    while json.loads(it.recv(timeout=30))["type"] != "response.done":
+        pass
