@@ -43,7 +43,7 @@ def gateway():
 async def connected(address, *, binary=True, conversation="", views=()):
     """A client after its greeting; `socket.conversation` is which one it is in."""
     asked = f"{address.realtime}&conversation={conversation}"
-    async with websockets.connect(asked, max_size=None) as socket:
+    async with websockets.connect(asked, max_size=None, max_queue=None) as socket:
         created = await until(socket, "session.created")
         socket.conversation = created["session"]["voice_kit"]["conversation"]
         ours = {"binary": binary, "views": list(views)}

@@ -26,6 +26,7 @@ from voice_kit.serve.views import Views
 from voice_kit.serve.voices import with_voice
 from voice_kit.serve.wishes import Wishes, described, wished
 from voice_kit.think.tools import Result, Tools
+from voice_kit.types import Event, FrameHeard
 
 log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -65,7 +66,7 @@ class Session:
         writing = loop.create_task(self.outbox.run(send))
         try:
             with shared.metrics.session(self.id) as counted:
-                observers: list[Observer] = [self.teller, observer(self.id), counted]
+                observers: list[Observer] = [self.teller, _but_frames(observer(self.id), counted)]
                 self.talk = await asyncio.to_thread(self._assistant, hold, observers)
                 await self._converse(receive, hold)
         finally:
@@ -209,6 +210,17 @@ class Session:
         except OverLimit as limit:
             self.teller.over(limit)
             self.end(limit.close, limit.message, polite=True)
+
+
+def _but_frames(*observers: Observer) -> Observer:
+    """One that tells these of everything but frames, of which there are too many."""
+
+    def observe(event: Event) -> None:
+        if type(event) is not FrameHeard:
+            for each in observers:
+                each(event)
+
+    return observe
 
 
 async def _first(*works: Awaitable[Any]) -> None:

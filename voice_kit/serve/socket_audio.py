@@ -47,7 +47,7 @@ class SocketMicrophone:
         if isinstance(message, Silence):
             self._queue.append(count - known)
         else:
-            self._queue.extend(to_float(message.frames[known:].reshape(-1)).reshape(-1, FRAME))
+            self._queue.extend(message.frames[known:] * np.float32(1 / 32768))
         self._next = (message.number + count) & 0xFFFFFFFF if count > known else self._next
         self._ring(True)
 
