@@ -16,11 +16,13 @@ import httpx
 from helpers_http import TOKEN, app_of, serving, shared_with
 from prometheus_client.parser import text_string_to_metric_families
 from scenes import Faulty, Scene
+from scripted_server import ScriptedServer
 
 from voice_kit.hear.batch import Batch
 from voice_kit.serve import health
 from voice_kit.serve.metrics import REASONS, Metrics
-from voice_kit.types import FRAME, Failed, FrameHeard
+from voice_kit.serve.observed import observed
+from voice_kit.types import FRAME, Failed, FrameHeard, TurnFinished, TurnStarted
 from voice_kit.workshop.fakes import (
     LoudnessDetector,
     Script,
@@ -209,6 +211,31 @@ def test_several_workers_answer_for_all(tmp_path):
     values = read(last.stdout)
     assert values["refused_total", "too_fast"] == 2
     assert values["sessions",] == 2
+
+
+def test_while_the_gateway_runs_its_loop_and_its_turns_are_watched():
+    async def takes(request, reply):
+        await reply.whole(b"", 200, "application/x-protobuf")
+
+    async def scene(url):
+        shared = shared_with(otlp=url)
+        async with observed(shared):
+            with shared.metrics.session("sess_7") as observe:
+                observe(TurnStarted(1, 0.0, False))
+                observe(TurnFinished(1, 1.0, "hello", "hi", "hi", False))
+            frame, vad = np.zeros((1, FRAME), np.float32), shared.engines_for_one().vad.current
+            assert vad.detect(frame, [vad.start()])[0] == 0
+        return shared.metrics
+
+    pytest.importorskip("opentelemetry.sdk", reason="no SDK: pip install 'voice-kit[otel]'")
+    with ScriptedServer(takes) as collector:
+        metrics = asyncio.run(scene(collector.url))
+        (request,) = collector.asked("/v1/traces")
+    assert b"voice_kit.turn" in request.body
+    assert b"sess_7" in request.body
+    assert b"hello" not in request.body
+    assert read(metrics)["turns_total", "spoken"] == 1
+    assert metrics.tracing is None
 
 
 # Over HTTP

@@ -28,7 +28,7 @@ from voice_kit.errors import EngineFailedError
 from voice_kit.serve import http_turn
 from voice_kit.serve.turn_notes import LONGEST, in_header
 from voice_kit.serve.turn_sound import Taker
-from voice_kit.types import Audio, Speech
+from voice_kit.types import Audio, Speech, ToolCall
 from voice_kit.workshop.fakes import (
     HummingVoice,
     Script,
@@ -251,6 +251,23 @@ def test_what_nobody_took_is_not_remembered(script, tmp_path):
         gateway.ask(second, conversation=conversation)
     lines = [line.content for line in model.prompts[-1] if line.role != "system"]
     assert lines == ["What is an echo?", "Sound that comes back.", "And why?"]
+
+
+def test_tools_can_be_used_only_so_often(script, question, tmp_path):
+    class Calling(ScriptedModel):
+        calls_tools = True
+
+        async def reply(self, messages, tools=()):
+            if messages[-1].role == "tool":
+                yield "Found: " + messages[-1].content
+            else:
+                yield ToolCall("tell_time", {}, "1")
+
+    engines = quick(script, llm=Calling({}))
+    with Gateway(engines, tmp_path, tool_calls_per_minute=1) as gateway:
+        first, second = (gateway.ask(question, stream=False) for _ in range(2))
+    assert "It is" in unquote(first.headers["voice-kit-answer"])
+    assert "At most 1 tools are used a minute." in unquote(second.headers["voice-kit-answer"])
 
 
 class Broken:

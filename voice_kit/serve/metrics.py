@@ -38,6 +38,7 @@ from voice_kit.types import (
 
 if TYPE_CHECKING:
     from voice_kit.serve.shared import Shared
+    from voice_kit.serve.tracing import Tracing
 
 Observer = Callable[[Event], None]
 
@@ -89,6 +90,8 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self.tracing: Tracing | None = None
+        """What else watches every conversation, if anything does."""
         self._reasons: set[str] = set()
         for stage in FAILING:  # a rate needs a first value
             self._failures.labels(stage)
@@ -100,7 +103,16 @@ class Metrics:
 
         `kind` "http" is for a recording that was answered: its wait for the end is nobody's.
         """
-        return _Share(self, kind)
+        share = _Share(self, kind)
+        if self.tracing is None:
+            return share
+        traced = self.tracing.observer(session, kind=kind)
+
+        def both(event: Event) -> None:
+            share(event)
+            traced(event)
+
+        return both
 
     @contextmanager
     def session(self, session: str = "") -> Iterator[Observer]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from voice_kit.audio.microphone import FileMicrophone
@@ -16,6 +17,7 @@ from voice_kit.serve.doors import Guest
 from voice_kit.serve.hold import Hold
 from voice_kit.serve.metrics import metrics_of
 from voice_kit.serve.problems import PATIENCE, Problem
+from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shared import Shared
 from voice_kit.serve.sound_in import LONGEST
 from voice_kit.serve.transcribing import speech_chances
@@ -23,6 +25,7 @@ from voice_kit.serve.turn_notes import Notes
 from voice_kit.serve.turn_sound import Known, Taker
 from voice_kit.think.memory.kept import KeptHistory
 from voice_kit.think.memory.ram_store import RamStore
+from voice_kit.think.tools import Result, Tools
 from voice_kit.types import Audio, Samples
 
 ONE_TURN = {
@@ -97,14 +100,23 @@ class Turn:
     def _assistant(self, vad: Known) -> Assistant:
         shared, hold, subject = self._shared, self._hold, self._guest.subject
         settings = shared.settings.changed(ONE_TURN)
-        tracing: Any = getattr(shared, "tracing", None)
-        traced = [tracing.observer(kind="http")] if tracing else []
-        return Assistant(
+        talk = Assistant(
             replace(shared.engines_for_one(), vad=Line("vad", vad)),
             self._taker,
             settings,
-            observers=[self.notes, metrics_of(shared).observer(kind="http"), *traced],
+            observers=[self.notes, metrics_of(shared).observer(kind="http")],
             history=hold.history() if hold else KeptHistory(RamStore(), "turn"),
             router=shared.router,
             folder=shared.folder(subject, hold.id if hold else ""),
         )
+        tools: Tools | None = getattr(talk.engines.brain.current, "_tools", None)
+        if tools is not None:
+            tools.use = partial(self._use, tools.use)  # type: ignore[method-assign]
+        return talk
+
+    async def _use(self, use: Callable[..., Awaitable[Result]], *about: Any) -> Result:
+        try:
+            self._shared.limits.tool(f"http:{self._guest.subject}")
+        except OverLimit as limit:
+            return Result(limit.message, worked=False)
+        return await use(*about)
