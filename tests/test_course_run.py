@@ -16,6 +16,7 @@ from voice_kit.workshop.course_figures import figures, of_line
 
 pytestmark = [pytest.mark.needs("jupyter"), pytest.mark.timeout(300)]
 
+HEARD = "first sound after your last word"
 PARAMETERS = 'LIVE = False\nENGINES = "offline"'
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 WATERFALL = """\
@@ -92,7 +93,11 @@ def test_a_failing_notebook_is_named_with_its_cell_and_error_and_the_exit_code_i
 
 def test_the_latency_figures_that_were_printed_stand_in_one_table(ran):
     found = {each["name"]: each["ms"] for each in of(ran, "02")["figures"]}
-    assert found == {"first sound": 733, "waiting, if you go on": 512, "silence": 733}
+    assert found == {
+        "first sound after your last word": 733,
+        "waiting, if you go on": 512,
+        "silence": 733,
+    }
     assert re.search(r"waiting, if you go on +512\.0 ms", ran[0].stdout)
     assert of(ran, "02")["figures"][0]["heading"] == "Where it went"
 
@@ -144,7 +149,10 @@ def test_another_machine_is_compared_in_what_both_have_run(ran):
     assert "engines: best" in (out / "02_times.ipynb").read_text(encoding="utf-8")
     assert "The engines are not the same" in done.stdout
     assert re.search(r"02 Times .* times as long there", done.stdout)
-    assert re.search(r"first sound +733\.0 ms +366\.5 ms +2\.0 times as long here", done.stdout)
+    assert re.search(
+        r"first sound after your last word +733\.0 ms +366\.5 ms +2\.0 times as long here",
+        done.stdout,
+    )
     assert "03 Broken" not in done.stdout
     assert "Beside another machine" in (out / "index.html").read_text(encoding="utf-8")
 
@@ -176,7 +184,14 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("“Hello 5 ms”: first sound 733 ms after your last word", ("first sound", 733)),
+        (
+            "“Hello 5 ms”: first sound 733 ms after your last word",
+            ("first sound after your last word", 733),
+        ),
+        ("first sound   100 ms    7 ms", ("first sound", 7)),
+        ("after  192 ms of quiet: turns end at 2.30 s", None),
+        ("Quickest: as it was. People answer after 200 ms", None),
+        ("set_timer {'minutes': 3}   23.1 ms", ("set_timer", 23.1)),
         ("speech to text            ···██···   43 ms", ("speech to text", 43)),
         ("text                  100 ms      120 ms", ("text", 120)),
         ("by hand:       612 ms of silence", ("by hand", 612)),

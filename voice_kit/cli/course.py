@@ -92,6 +92,7 @@ def run(
     limit = cell_seconds or (60 if engines == "offline" else 900)
     course_run.prepare(out)
     ran: list[dict[str, Any]] = []
+    report = course_report.report(engines, ran)
 
     def say(what: str) -> None:
         if not json_:
@@ -99,9 +100,10 @@ def run(
 
     for done in course_run.execute(wanted, out, engines, limit, at_once, say):
         ran.append(done)
+        report = course_report.report(engines, ran)
+        course_report.keep(report, out)  # whoever ends this early has what was measured
         if not json_:
             notes.print(course_report.line(done), markup=False, soft_wrap=True)
-    report = course_report.report(engines, sorted(ran, key=lambda done: str(done["name"])))
     course_report.write(report, out, other)
     if json_:
         put(json.dumps(report))

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+SETTINGS = {"after", "in", "at", "within"}
+"""What stands before a time that was chosen, and not measured."""
+
 _MS = re.compile(r"(-?\d+(?:\.\d+)?) ?ms\b")
 _SAID = re.compile("“[^”]*”")
 _LABEL = re.compile(r"[^\W\d_][^\d]{0,45}")
@@ -33,7 +36,12 @@ def figures(cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def of_line(line: str) -> tuple[str, float] | None:
     """The figure in a line and its name, or None: `text to speech ··██·· 43 ms`."""
     line = _SAID.sub("", line).strip(" :,")
-    if not (found := _MS.findall(line)) or not (label := _LABEL.match(line)):
+    found = list(_MS.finditer(line))
+    label = _LABEL.match(line)
+    if not found or label is None:
         return None
-    name = re.sub(r"[·█\s]+", " ", label.group()).strip(" :,;.=(-")
-    return (name, float(found[-1])) if name else None
+    name = re.sub(r"[·█\s]+", " ", re.split(r"[{(]", label.group())[0]).strip(" :,;.=-")
+    if not name or name in SETTINGS or ". " in name:  # the end of one sentence is no name
+        return None
+    after = " after your last word" if line.endswith("ms after your last word") else ""
+    return name + after, float(found[-1].group(1))

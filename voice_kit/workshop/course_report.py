@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,12 +24,12 @@ body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; } caption { text-align: left; font-weight: bold; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8888; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
-pre { white-space: pre-wrap; }
+td.figure { padding-left: 1.5rem; } pre { white-space: pre-wrap; }
 """
 
 
 def report(engines: str, notebooks: list[dict[str, Any]]) -> Report:
-    """Everything as plain data: the machine, the engines, and each notebook."""
+    """Everything as plain data: the machine, the engines, and each notebook in its order."""
     from voice_kit.workshop.bench import machine
 
     return {
@@ -37,7 +38,7 @@ def report(engines: str, notebooks: list[dict[str, Any]]) -> Report:
         "machine": machine(),
         "engines": engines,
         "seconds": round(sum(each["seconds"] for each in notebooks), 1),
-        "notebooks": notebooks,
+        "notebooks": sorted(notebooks, key=lambda each: str(each["name"])),
     }
 
 
@@ -135,17 +136,29 @@ def machine(of: Report) -> str:
 # Pages
 
 
+def keep(of: Report, out: Path) -> None:
+    """Write report.json. Raises `VoiceKitError` when the disk does not take it."""
+    with _writing(out):
+        (out / FILE).write_text(json.dumps(of, indent=1), encoding="utf-8")
+
+
 def write(of: Report, out: Path, other: Report | None = None) -> None:
     """Write report.json, a page for each executed notebook and index.html.
 
     Raises `VoiceKitError` when the disk does not take them.
     """
-    try:
-        (out / FILE).write_text(json.dumps(of, indent=1), encoding="utf-8")
+    keep(of, out)
+    with _writing(out):
         for each in of["notebooks"]:
             if (executed := out / f"{each['name']}.ipynb").exists():
                 (out / f"{each['name']}.html").write_text(page(executed), encoding="utf-8")
         (out / "index.html").write_text("\n".join(_index(of, out, other)), encoding="utf-8")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise VoiceKitError(
             f"The report cannot be written to {out}: {error.strerror}. Free some space."
@@ -184,7 +197,7 @@ def _index(of: Report, out: Path, other: Report | None) -> Iterator[str]:
             where = f"cell {problem['cell']}, “{problem['heading']}”: {problem['error']}"
             yield f'<tr><td colspan="3"><pre>{escape(where)}</pre></td></tr>'
         for figure, ms in medians(each).items():
-            yield _row(f"<td>{escape(figure)}</td>", "", f"{ms:.1f} ms")
+            yield _row(f'<td class="figure">{escape(figure)}</td>', "", f"{ms:.1f} ms")
     yield f"</tbody></table><p>Altogether {of['seconds']:.1f} s.</p>"
     if other:
         yield f"<h2>Beside another machine</h2><pre>{escape(compared(of, other))}</pre>"

@@ -26,7 +26,7 @@ const called = (seat) => seat.name || `Seat ${seat.number}`;
 /** One turn: a lane for each stage, in the order of the stages, on an axis all seats share. */
 function waterfall(turn, stages, longest) {
   const names = Object.keys(stages);
-  const [left, right, lane] = [118, 345, 17];
+  const [left, right, lane] = [132, 345, 17];
   const x = (seconds) => left + (Math.max(0, seconds) / longest) * (right - left);
   const height = names.length * lane + 4;
   const told = turn.bars.map(([stage, start, end]) => `${stages[stage]} ${milliseconds(end - start)}`);
