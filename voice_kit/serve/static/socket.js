@@ -46,6 +46,8 @@ export function realtime({ onevent, onspeech, onstate }) {
     state = now;
     onstate(now, message, seconds);
   }
+  const ready = () => state === "open" && socket?.readyState === WebSocket.OPEN; // it may be closing, unannounced
+  const roomy = () => ready() && socket.bufferedAmount < MUCH;
   function drop() {
     clearTimeout(timer);
     timer = 0;
@@ -80,12 +82,12 @@ export function realtime({ onevent, onspeech, onstate }) {
     const head = new DataView(data);
     if (data.byteLength > HEADER && head.getUint8(0) === SPEECH) onspeech(head.getUint32(4, true), new Int16Array(data.slice(HEADER)));
   }
-  function closed({ code, reason }) {
+  function closed({ code }) {
     socket = null;
     if (since && performance.now() - since > 1000 * LIVED) tries = 0;
     since = 0;
     const [what, message] = CLOSED[code] ?? ["again", "The gateway cannot be reached."];
-    if (["signin", "refused", "asleep", "elsewhere"].includes(what)) return become(what, code === 4401 && tries === -1 ? reason : message);
+    if (["signin", "refused", "asleep", "elsewhere"].includes(what)) return become(what, message);
     const seconds = Math.max(what === "wait" ? 5 : 0, patience(tries++));
     timer = setTimeout(open, 1000 * seconds);
     become("wait", limit ?? message, seconds);
@@ -111,15 +113,15 @@ export function realtime({ onevent, onspeech, onstate }) {
     },
     /** Send an event; gives whether it could be sent. */
     send(type, fields = {}) {
-      if (state !== "open") return false;
+      if (!ready()) return false;
       socket.send(JSON.stringify({ type, ...fields }));
       return true;
     },
     sound(number, frames) {
-      if (state === "open" && socket.bufferedAmount < MUCH) socket.send(packed(number, frames));
+      if (roomy()) socket.send(packed(number, frames));
     },
     silence(number, count) {
-      if (state === "open" && socket.bufferedAmount < MUCH) socket.send(packed(number, [], count));
+      if (roomy()) socket.send(packed(number, [], count));
     },
     get state() { return state; },
     get conversation() { return conversation; },
