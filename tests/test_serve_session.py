@@ -614,9 +614,9 @@ def tone(seconds):
 
 def test_what_is_acknowledged_counts_as_heard_and_never_more_than_was_sent():
     async def scene():
-        tape, started = Tape(), []
+        tape, started = Tape(), asyncio.Event()
         speaker = SocketSpeaker(tape, acknowledged=True)
-        playback: Playback = speaker.open(started.append)
+        playback: Playback = speaker.open(lambda at: started.set())
         playback.play(tone(1.0))
         assert playback.heard == 0
         speaker.heard([Heard(1, 12_000, 0.0, False)])
@@ -624,10 +624,9 @@ def test_what_is_acknowledged_counts_as_heard_and_never_more_than_was_sent():
         speaker.heard([Heard(1, 10**9, None, False), Heard(7, 5, None, True)])
         assert playback.heard == 1.0
         await playback.finished()
-        await asyncio.sleep(0)
+        await started.wait()
         playback.stop()
         assert await playback.settled() == 1.0
-        assert started
         assert tape.complete == [1]
 
     asyncio.run(scene())

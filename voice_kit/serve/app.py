@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 
 from voice_kit import __version__
 from voice_kit.converse.line import Engines
-from voice_kit.serve import http_conversations, http_openai, realtime
+from voice_kit.serve import health, http_conversations, http_openai, http_turn, realtime
 from voice_kit.serve.config import Serve
 from voice_kit.serve.hang_up import Reachable
 from voice_kit.serve.headers import SafeHeaders
@@ -48,7 +47,7 @@ def create_app(
     async def open_places(app: FastAPI) -> AsyncIterator[None]:
         async with together.places:
             yield
-        together.close()
+        await asyncio.to_thread(together.close)
 
     app = FastAPI(title="voice-kit", version=__version__, description=ABOUT, lifespan=open_places)
     app.state.shared = together
@@ -56,8 +55,8 @@ def create_app(
     app.include_router(realtime.router)
     app.include_router(http_openai.router)
     app.include_router(http_conversations.router)
-    for name in ("http_turn", "health"):
-        _include(app, name)
+    app.include_router(http_turn.router)
+    app.include_router(health.router)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Reachable)
     app.get("/", include_in_schema=False)(page)
@@ -86,9 +85,3 @@ class OnlyModules(StaticFiles):
         if not path.endswith(".js"):
             path = "not-a-module"
         return await super().get_response(path, scope)
-
-
-def _include(app: FastAPI, name: str) -> None:
-    module = f"voice_kit.serve.{name}"
-    if importlib.util.find_spec(module) is not None:
-        app.include_router(importlib.import_module(module).router)

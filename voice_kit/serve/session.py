@@ -66,7 +66,9 @@ class Session:
         writing = loop.create_task(self.outbox.run(send))
         try:
             with shared.metrics.session(self.id) as counted:
-                observers: list[Observer] = [self.teller, _but_frames(observer(self.id), counted)]
+                traced = shared.tracing.observer(self.id)
+                seldom = _but_frames(observer(self.id), counted, traced)
+                observers: list[Observer] = [self.teller, seldom]
                 self.talk = await asyncio.to_thread(self._assistant, hold, observers)
                 await self._converse(receive, hold)
         finally:

@@ -17,9 +17,10 @@ from voice_kit.hear.batch import Batch
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Doors
 from voice_kit.serve.limits import Limits
-from voice_kit.serve.metrics import Metrics
+from voice_kit.serve.metrics import Metrics, TimedDetector
 from voice_kit.serve.places import Places, make_places
 from voice_kit.serve.pool import Once, pooled
+from voice_kit.serve.tracing import Tracing
 from voice_kit.settings import Settings, home
 from voice_kit.think.acting import Router
 from voice_kit.think.memory.kept import KeptHistory
@@ -54,12 +55,12 @@ class Shared:
         self.serve = serve or Serve()
         self.doors = Doors(self.serve)  # first of all: who must not come in waits for nothing
         self.settings = within(settings or Settings(), self.serve)
+        self.metrics = Metrics()
+        self.tracing = Tracing(self.serve.otlp)
         self.engines = self._together(engines or load_engines(self.settings))
         self.router = self._learned()
         self.places = places or make_places(self.serve.redis)
-        self.limits = Limits(self.serve, self.places)
-        self.metrics = Metrics()
-        self.limits.told = self.metrics.refused
+        self.limits = Limits(self.serve, self.places, told=self.metrics.refused)
         self.sessions: set[Session] = set()
         self.voices: dict[str, Any] = {}
         self.loading = asyncio.Lock()
@@ -113,26 +114,27 @@ class Shared:
             await asyncio.sleep(LOOK)
 
     def close(self) -> None:
-        """End what the engines have running."""
-        for engine in (self.engines.stt.current,):
-            close = getattr(engine, "close", None)
-            if close is not None:
-                close()
+        """End what the engines have running, and send the traces that are left. Blocks."""
+        close = getattr(self.engines.stt.current, "close", None)
+        if close is not None:
+            close()
+        self.tracing.close()
 
     def _together(self, engines: Engines) -> Engines:
         """Engines that many conversations may use at once."""
         stt = next((each.spec for each in engines.choices if each.stage == "stt"), None)
         another = partial(make, "stt", stt, self.settings) if stt else None
-        detector = engines.vad.current
         return Engines(
-            Line("vad", detector if isinstance(detector, Batch) else Batch(detector),
-                 _each_once(engines.vad, Batch)),
+            Line("vad", self._batched(engines.vad.current), _each_once(engines.vad, self._batched)),
             Line("stt", pooled(engines.stt.current, another), _each_once(engines.stt, pooled)),
             Line("llm", engines.llm.current, _each_once(engines.llm)),
             Line("tts", engines.tts.current, _each_once(engines.tts)),
             Line("judge", engines.judge.current, _each_once(engines.judge)),
             choices=engines.choices,
         )  # fmt: skip
+
+    def _batched(self, detector: Any) -> Any:
+        return TimedDetector(Batch(detector), self.metrics)
 
     def _learned(self) -> Router | None:
         """What decides which way to answer: it belongs to no conversation."""
