@@ -9,6 +9,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "voice_kit" / "serve" / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
+RAY = DEPLOY / "kubernetes-ray"
 TERRAFORM = DEPLOY / "terraform"
 
 
@@ -27,15 +28,20 @@ def compose(name="compose.yaml"):
     return yaml.safe_load(text(name))
 
 
+def resources(folder):
+    """The files of a folder that its kustomization names."""
+    named = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+    return [folder / name for name in named if not name.startswith("../")]
+
+
 def objects(kind=None):
     """Every Kubernetes object, of all files or of a kind."""
-    names = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
     found = [
         each
-        for name in names
-        for each in yaml.safe_load_all((KUBERNETES / name).read_text(encoding="utf-8"))
+        for path in (*resources(KUBERNETES), *resources(RAY))
+        for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))
     ]
-    assert len(found) >= 10
+    assert len(found) >= 15
     return [each for each in found if kind in (None, each["kind"])]
 
 

@@ -16,6 +16,7 @@ import yaml
 from helpers_deploy import (
     DEPLOY,
     KUBERNETES,
+    RAY,
     ROOT,
     TERRAFORM,
     compose,
@@ -29,6 +30,7 @@ from helpers_deploy import (
     one,
     pods,
     rendered,
+    resources,
     stages,
     text,
 )
@@ -41,7 +43,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OURS = f"voice-kit:{PROJECT['version']}"
 PORT = Serve().port
 KUBERNETES_VERSION = "1.33"
-FOREIGN = {"PATH", "HOME", "HF_HOME", "OLLAMA_HOST", "FORWARDED_ALLOW_IPS"} | {
+FOREIGN = {"PATH", "HOME", "HF_HOME", "OLLAMA_HOST"} | {
     "MPLCONFIGDIR",
     "PYTHONUNBUFFERED",
     "PYTHONDONTWRITEBYTECODE",
@@ -161,8 +163,9 @@ def test_every_image_is_pinned_to_a_version():
         assert re.search(r":v?\d+\.\d+[.\d]*[\w.-]*$", image), f"{where}: {image} is of any version"
         if "voice-kit" in image:
             assert image == OURS, where
-    (ours,) = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["images"]
-    assert f"{ours['name']}:{ours['newTag']}" == OURS
+    for folder in (KUBERNETES, RAY):
+        (ours,) = yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
+        assert f"{ours['name']}:{ours['newTag']}" == OURS
 
 
 def ignored(path):
@@ -230,7 +233,8 @@ def test_the_image_runs_as_nobody_special_and_builds_nothing():
 
 def test_what_the_image_installs_is_pinned_and_exists():
     _, instructions = stages()[1]
-    (given,) = [rest for word, rest in instructions if word == "ARG"]
+    given, more = [rest for word, rest in instructions if word == "ARG"]
+    assert more == "MORE="
     extras = set(given.removeprefix("EXTRAS=").split(","))
     assert {"serve", "redis", "ray"} <= extras <= set(PROJECT["optional-dependencies"])
     for _, stage in stages():
@@ -398,26 +402,118 @@ def test_kubernetes_objects_follow_their_schemas():
         checking.validate(pod, KUBERNETES_VERSION, strict=True)
 
 
-def test_kustomize_puts_it_all_together():
-    command = [program("kubectl"), "kustomize", str(KUBERNETES)]
+def put_together(folder):
+    command = [program("kubectl"), "kustomize", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    made = [each for each in yaml.safe_load_all(done.stdout) if each["kind"] != "Namespace"]
-    assert len(made) == len(objects()) - 1
-    assert {each["metadata"]["namespace"] for each in made} == {"voice-kit"}
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_kustomize_puts_it_all_together():
+    checking = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
+    base, whole = put_together(KUBERNETES), put_together(RAY)
+    assert len(whole) == len(objects()) > len(base)
+    for made in (base, whole):
+        inside = [each for each in made if each["kind"] != "Namespace"]
+        assert {each["metadata"]["namespace"] for each in inside} == {"voice-kit"}
+        text_of = json.dumps(made)
+        assert OURS in text_of and f'"image": "{OURS}"' not in text_of, "an image was not renamed"
+        for each in made:
+            if each["apiVersion"] != "ray.io/v1":
+                checking.validate(each, KUBERNETES_VERSION, strict=True)
+
+
+def test_with_ray_a_gateway_is_the_same_but_for_its_engines():
+    def gateway(made):
+        (found,) = [
+            each["spec"]["template"]["spec"] for each in made if each["kind"] == "Deployment"
+        ]
+        return found, found["containers"][0]
+
+    (_, plain), (pod, ray) = gateway(put_together(KUBERNETES)), gateway(put_together(RAY))
+    for same in ("securityContext", "readinessProbe", "livenessProbe", "lifecycle", "envFrom"):
+        assert ray[same] == plain[same]
+    assert {each["name"] for each in ray["volumeMounts"]} > {
+        each["name"] for each in plain["volumeMounts"]
+    }
+    assert {each["name"] for each in ray["volumeMounts"]} == {
+        each["name"] for each in pod["volumes"]
+    }
+    joins, serves = ray["args"][-1].split(" && exec ")
+    assert serves.split()[: len(plain["args"])] == plain["args"]
+    assert "--ray" in serves
+    service = one("RayService", "engines")["metadata"]["name"]
+    assert f"--address={service}-head-svc:6379" in joins and "--num-cpus=0" in joins
+    head = one("RayService", "engines")["spec"]["rayClusterConfig"]["headGroupSpec"]
+    (container,) = head["template"]["spec"]["containers"]
+    assert 6379 in [port["containerPort"] for port in container["ports"]]
 
 
 def test_every_kubernetes_file_is_used():
-    used = set(yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"])
-    there = {path.name for path in KUBERNETES.glob("*.yaml")}
+    used = {path.name for path in resources(KUBERNETES)}
+    there = {path.name for path in KUBERNETES.iterdir()}
     assert there - used == {"kustomization.yaml", "metrics-adapter.yaml"}
+    ours = yaml.safe_load((RAY / "kustomization.yaml").read_text())
+    used = {path.name for path in resources(RAY)} | {each["path"] for each in ours["patches"]}
+    used |= set(ours["configurations"])
+    assert {path.name for path in RAY.iterdir()} - used == {"kustomization.yaml"}
+
+
+KNOWN = {
+    "": {"serveConfigV2", "rayClusterConfig"},
+    "cluster": {
+        "rayVersion",
+        "enableInTreeAutoscaling",
+        "autoscalerOptions",
+        "gcsFaultToleranceOptions",
+        "headGroupSpec",
+        "workerGroupSpecs",
+    },
+    "group": {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"},
+}
+"""What a RayService may say, as far as ours does (KubeRay 1.4)."""
+
+
+def test_ray_is_the_version_that_we_install_and_is_told_nothing_it_does_not_know():
+    spec = one("RayService", "engines")["spec"]
+    cluster = spec["rayClusterConfig"]
+    assert set(spec) <= KNOWN[""] and set(cluster) <= KNOWN["cluster"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert set(group) <= KNOWN["group"]
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert re.search(rf"^ray=={re.escape(cluster['rayVersion'])}$", pins, re.M)
+    (workers,) = cluster["workerGroupSpecs"]
+    assert workers["minReplicas"] <= workers["replicas"] <= workers["maxReplicas"]
+
+
+def test_ray_serve_accepts_its_configuration_and_finds_what_is_named_in_it():
+    schema = pytest.importorskip("ray.serve.schema")
+    told = yaml.safe_load(one("RayService", "engines")["spec"]["serveConfigV2"])
+    (application,) = schema.ServeDeploySchema(**told).applications
+    cards = sum(
+        each.ray_actor_options.num_gpus * each.autoscaling_config["min_replicas"]
+        for each in application.deployments
+    )
+    workers = one("RayService", "engines")["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]
+    assert cards <= workers["minReplicas"], "the fewest replicas do not fit onto the fewest cards"
+    module, _, name = application.import_path.partition(":")
+    found = pytest.importorskip(module)
+    assert callable(getattr(found, name))
+    assert application.name == found.NAME
+    load_settings(application.args)
+    assert [each.name for each in application.deployments] == list(found.STAGES)
+    for each in application.deployments:
+        asked = each.autoscaling_config["target_ongoing_requests"]
+        assert asked <= found.ONGOING[each.name], f"{each.name} would never grow"
 
 
 def test_every_pod_is_unprivileged_and_bounded():
     found = list(pods())
     assert len(found) >= 2
     for labels, spec in found:
-        assert spec["automountServiceAccountToken"] is False or "ray" in str(labels), labels
+        head = "ray-head" in json.dumps(spec)  # which asks the cluster for more nodes
+        assert head or spec["automountServiceAccountToken"] is False, labels
         assert spec["securityContext"]["runAsNonRoot"] is True, labels
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         for container in spec["containers"]:
