@@ -308,9 +308,12 @@ def test_a_plug_that_is_pulled_leaves_each_model_whole_or_out_of_use(stick, tmp_
     class PulledError(BaseException):
         pass
 
+    monkeypatch.setattr(models_unpack, "PIECE", 10_000)
+    with tarfile.open(stick) as tar:
+        contents = {tar.extractfile(member).read() for member in tar}
     total = sum(model_size(model) for model in models.stored())
     for number, limit in enumerate(range(0, total, total // 7)):
-        set_places(tmp_path / f"there{number}", monkeypatch)
+        there = set_places(tmp_path / f"there{number}", monkeypatch)
         copied = 0
 
         def told(what, count, limit=limit):
@@ -321,20 +324,14 @@ def test_a_plug_that_is_pulled_leaves_each_model_whole_or_out_of_use(stick, tmp_
 
         with pytest.raises(PulledError):
             list(models_unpack.unpack(stick, told))
-        for model in models.stored():
-            for name, path in model.files.items():
-                assert path.read_bytes() == packed(stick, name)
+        for name, content in files_below(there).items():
+            assert content in contents or name.endswith("refs/main"), f"{name} is cut"
         list(models_unpack.unpack(stick, lambda *_: None))
         assert len(models.stored()) == 3
 
 
 def model_size(model):
     return sum(path.stat().st_size for path in model.files.values())
-
-
-def packed(stick, name):
-    with tarfile.open(stick) as tar:
-        return tar.extractfile(name).read()
 
 
 def evil(tmp_path, path, *, kind="hub", member=None, revision=COMMIT):
