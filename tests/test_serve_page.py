@@ -176,7 +176,7 @@ def test_an_interruption_stops_the_answer_and_says_what_was_not_heard(stub, chro
 def test_what_is_sent_is_counted_in_frames_and_quiet_costs_next_to_nothing(mind, chromium):
     with talking(chromium, mind) as page:
         sent = []
-        page.on("websocket", lambda wire: wire.on("framesent", sent.append))
+        page.on("websocket", lambda wire: wire.on("framesent", lambda data: sent.append(data)))
         page.get_by_role("button", name="New conversation").click()  # on a wire that is followed
         connected(page)
         page.get_by_role("button", name="Start talking").click()
@@ -505,9 +505,9 @@ def test_it_looks_right_and_is_accessible(stub, chromium, size):
         )
         if not AXE.exists():
             pytest.skip("no .envs/axe-core: the page was only looked at")
+        page.evaluate(AXE.read_text("utf-8"))
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            page.evaluate(AXE.read_text("utf-8"))
             found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
             problems = [
                 (each["id"], each["help"], [node["target"] for node in each["nodes"]][:3])
