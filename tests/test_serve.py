@@ -23,6 +23,7 @@ from voice_kit.errors import EngineFailedError, SettingsError, VoiceKitError
 from voice_kit.hear.batch import Batch
 from voice_kit.serve.config import Serve, load_serve
 from voice_kit.serve.pool import Once, Pool
+from voice_kit.serve.protocol import KNOWN
 from voice_kit.serve.server import listening
 from voice_kit.serve.shared import Shared, within
 from voice_kit.settings import Settings
@@ -424,6 +425,18 @@ def test_everybodys_routes_are_there(gateway):
         "/v1/turn",
     ):
         assert path in paths
+
+
+def test_the_documentation_is_ours_alone_and_tells_of_every_event_and_route(gateway):
+    with httpx.Client(base_url=str(gateway)) as client:
+        page = client.get("/docs").text
+        paths = client.get("/openapi.json").json()["paths"]
+    assert "//" not in page.replace("<!doctype", "")
+    assert "<script" not in page
+    assert len(KNOWN) >= 12
+    assert len(paths) >= 8
+    for name in (*KNOWN, *paths):
+        assert name in page
 
 
 # The command

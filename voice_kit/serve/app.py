@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 
 from voice_kit import __version__
 from voice_kit.converse.line import Engines
-from voice_kit.serve import health, http_conversations, http_openai, http_turn, realtime
+from voice_kit.serve import docs, health, http_conversations, http_openai, http_turn, realtime
 from voice_kit.serve.config import Serve
 from voice_kit.serve.hang_up import Reachable
 from voice_kit.serve.headers import SafeHeaders
@@ -49,7 +49,14 @@ def create_app(
             yield
         await asyncio.to_thread(together.close)
 
-    app = FastAPI(title="voice-kit", version=__version__, description=ABOUT, lifespan=open_places)
+    app = FastAPI(
+        title="voice-kit",
+        version=__version__,
+        description=ABOUT,
+        lifespan=open_places,
+        docs_url=None,  # FastAPI's own pages come from other hosts
+        redoc_url=None,
+    )
     app.state.shared = together
     tell_refusals(app)
     app.include_router(realtime.router)
@@ -57,6 +64,7 @@ def create_app(
     app.include_router(http_conversations.router)
     app.include_router(http_turn.router)
     app.include_router(health.router)
+    app.include_router(docs.router)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Reachable)
     app.get("/", include_in_schema=False)(page)
