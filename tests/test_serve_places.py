@@ -267,6 +267,22 @@ async def test_a_session_that_missed_the_news_notices_when_it_writes(redis_url, 
 
 
 @NEEDS
+async def test_a_session_is_not_told_to_let_go_of_what_it_took_itself(redis_url, ann):
+    from voice_kit.serve import scripts
+
+    async with gateways(redis_url) as (here, there):
+        told, later = asyncio.Event(), asyncio.Event()
+        hold = await here.take(ann, new_id(ann), told.set)
+        given = hold.token, here.gateway, hold.name
+        await here._eval(scripts.TAKE, [key_of(hold.name, "holder")], *given)
+        other = await here.take(ann, new_id(ann), later.set)
+        await there.take(ann, other.id)
+        async with asyncio.timeout(5):
+            await later.wait()  # whatever was said before was heard
+        assert not told.is_set() and not hold.lost
+
+
+@NEEDS
 async def test_one_whose_news_were_cut_off_asks_when_it_listens_again(redis_url, redis_port, ann):
     import redis
 

@@ -45,8 +45,8 @@ class Hold:
         """Since when it is held, in seconds since 1970, by the clock of whoever gives it."""
         self.until = math.inf
         """What was said from then on is not written."""
-        self.certain = False
-        """Whether the others were told."""
+        self.certain = True
+        """Whether the others were told, or are being told."""
         self.store: Store = Held(self, places.memory_of(self))
         """For this session's history; closing it lets go of nothing that others use."""
         self._places, self._let_go = places, let_go

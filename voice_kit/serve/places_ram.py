@@ -63,7 +63,7 @@ class RamPlaces:
     ) -> Hold:
         """Serve it from here on."""
         hold = Hold(self, subject, checked(subject, conversation), let_go)
-        hold.certain, former = True, self._holds.get(hold.name)
+        former = self._holds.get(hold.name)
         self._holds[hold.name] = hold
         if former is not None:
             former.lose(hold.at)

@@ -112,10 +112,11 @@ class RedisPlaces:
         hold = Hold(self, subject, checked(subject, conversation), let_go)
         former = self._holds.get(hold.name)
         self._holds[hold.name] = hold
-        with suppress(AwayError):
+        try:
             given = hold.token, self.gateway, hold.name
             hold.at = float(await self._eval(scripts.TAKE, keys(hold.name, "holder"), *given))
-            hold.certain = True
+        except AwayError:
+            hold.certain = False
         if former is not None:
             former.lose(hold.at)
         return hold

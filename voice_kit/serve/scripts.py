@@ -47,7 +47,7 @@ local t = redis.call('time')
 local at = tonumber(t[1]) + tonumber(t[2]) / 1000000
 at = math.max(at, tonumber(h[2] or '0') + 0.000002, tonumber(h[4] or '0') + 0.000002)
 at = string.format('%.6f', at)
-if h[1] then
+if h[1] and h[1] ~= ARGV[1] then
     redis.call('publish', 'voice-kit:gateway:' .. h[3],
         cjson.encode({name = ARGV[3], token = h[1], stop = at}))
 end

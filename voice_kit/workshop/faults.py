@@ -1,0 +1,181 @@
+"""What each of twenty users heard while things went wrong: `python -m voice_kit.workshop.faults`.
+
+Prints a table; `--only NAME` has one fault alone, `--json` all figures. Needs redis-server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from voice_kit.workshop.faults_user import Told, User
+from voice_kit.workshop.faults_world import World
+
+USERS, QUESTIONS = 20, 6
+BEGIN = 5.0
+"""Seconds into the conversations when the fault comes."""
+AWAY = 10.0
+"""Seconds that Redis is away."""
+FEW = 5
+"""One in so many vanishes, or reads slowly."""
+
+
+async def nothing(world: World, users: Sequence[User]) -> None:
+    """Nothing goes wrong."""
+
+
+async def redis_stops(world: World, users: Sequence[User]) -> None:
+    """Redis is stopped for 10 s, and comes back with what it had."""
+    await world.redis.stop()
+    await asyncio.sleep(AWAY)
+    world.redis.start()
+
+
+async def redis_hangs(world: World, users: Sequence[User]) -> None:
+    """Redis answers nothing for 10 s, without closing a connection."""
+    world.redis.signal(signal.SIGSTOP)
+    await asyncio.sleep(AWAY)
+    world.redis.signal(signal.SIGCONT)
+
+
+async def gateway_killed(world: World, users: Sequence[User]) -> None:
+    """One of two gateways is killed (-9)."""
+    world.gateways[0].signal(signal.SIGKILL)
+
+
+async def gateway_drains(world: World, users: Sequence[User]) -> None:
+    """One of two gateways is told to stop (SIGTERM)."""
+    world.gateways[0].signal(signal.SIGTERM)
+
+
+async def some_vanish(world: World, users: Sequence[User]) -> None:
+    """A fifth of the users vanish without a word."""
+    for user in users[::FEW]:
+        user.vanish()
+
+
+async def some_are_slow(world: World, users: Sequence[User]) -> None:
+    """A fifth of the users read slowly, from the beginning."""
+
+
+FAULTS: dict[str, Callable[[World, Sequence[User]], Awaitable[None]]] = {
+    each.__name__.replace("_", "-"): each
+    for each in (
+        nothing,
+        redis_stops,
+        redis_hangs,
+        gateway_killed,
+        gateway_drains,
+        some_vanish,
+        some_are_slow,
+    )
+}
+
+
+@dataclass
+class Result:
+    """What one fault did."""
+
+    name: str
+    about: str
+    users: list[Told]
+
+    @property
+    def good(self) -> bool:
+        """Whether nobody lost a remembered turn, and everybody who stayed was answered."""
+        stayed = [user for user in self.users if not user.left]
+        return not any(user.lost for user in self.users) and all(
+            user.heard == user.asked and not user.missing for user in stayed
+        )
+
+    @property
+    def row(self) -> list[str]:
+        """For the table."""
+        stayed = [user for user in self.users if not user.left]
+        waits = sorted(wait for user in self.users for wait in user.waits)
+        return [
+            self.about.rstrip("."),
+            f"{sum(u.heard for u in stayed)}/{sum(u.asked for u in stayed)}",
+            str(sum(user.again for user in stayed)),
+            str(sum(user.lost for user in self.users)),
+            str(sum(user.missing for user in stayed)),
+            f"{waits[len(waits) // 2]:.2f}" if waits else "",
+            f"{waits[-1]:.2f}" if waits else "",
+            f"{max((user.away for user in self.users), default=0):.2f}",
+            "ok" if self.good else "NOT KEPT",
+        ]
+
+    def each(self) -> list[str]:
+        """What the users heard, those who heard the same together."""
+        heard = Counter(_heard(user) for user in self.users)
+        return [f"{count:3} × {what}" for what, count in heard.most_common()]
+
+
+HEADS = ["fault", "answered", "again", "lost", "missing", "wait p50", "longest", "away", ""]
+
+
+async def tried(name: str, users: int = USERS, questions: int = QUESTIONS) -> Result:
+    """One fault, with as many conversations under way. Raises `VoiceKitError`."""
+    fault = FAULTS[name]
+    async with World() as world:
+        slow = fault is some_are_slow
+        everyone = [
+            User(world, number, questions, slow=slow and number % FEW == 0)
+            for number in range(users)
+        ]
+        async with asyncio.TaskGroup() as talking:
+            for user in everyone:
+                talking.create_task(user.talk())
+            await asyncio.sleep(BEGIN)
+            await fault(world, everyone)
+        await asyncio.sleep(2)  # what waits for Redis is written within a second
+        for user in everyone:
+            await user.look_back()
+    return Result(name, (fault.__doc__ or name).strip(), [user.told for user in everyone])
+
+
+def _heard(user: Told) -> str:
+    if user.left:
+        return f"vanished; all {len(user.remembered) - user.lost} remembered turns are kept"
+    parts = [f"{user.heard} of {user.asked} answers"]
+    if user.again:
+        parts.append(f"{user.again} asked again")
+    if user.closes:
+        parts.append(f"connected again after close {', '.join(map(str, user.closes))}")
+    if user.lost or user.missing:
+        parts.append(f"{user.lost} lost, {user.missing} missing")
+    return "; ".join(parts)
+
+
+def main() -> None:
+    """Print the table; exits 1 where a promise was not kept."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--only", choices=FAULTS, action="append")
+    asked.add_argument("--users", type=int, default=USERS)
+    asked.add_argument("--questions", type=int, default=QUESTIONS)
+    asked.add_argument("--json", action="store_true")
+    given = asked.parse_args()
+    results = []
+    if not given.json:
+        print("| " + " | ".join(HEADS) + " |\n|" + "---|" * len(HEADS))
+    for name in given.only or FAULTS:
+        results.append(asyncio.run(tried(name, given.users, given.questions)))
+        if not given.json:
+            print("| " + " | ".join(results[-1].row) + " |", flush=True)
+    if given.json:
+        told = [{"fault": each.name, "kept": each.good, "users": list(map(asdict, each.users))}
+                for each in results]  # fmt: skip
+        print(json.dumps(told, default=sorted))
+    else:
+        for each in results:
+            print(f"\n{each.about}", *each.each(), sep="\n")
+    raise SystemExit(not all(each.good for each in results))
+
+
+if __name__ == "__main__":
+    main()
