@@ -113,9 +113,7 @@ def chances(samples):
     ("noise", "decibels", "most"),
     [
         ("none", 0, 0.15),
-        ("white", 30, 0.15),
         ("white", 10, 0.1),
-        ("noise_diffuse.flac", 20, 0.1),
         ("noise_diffuse.flac", 10, 0.1),
         ("noise2.wav", 10, 1.0),  # it comes and goes, as voices do: all of it is sent
     ],

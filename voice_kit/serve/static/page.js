@@ -35,7 +35,7 @@ function connection(state, message, seconds = 0) {
   $("signin").hidden = state !== "signin";
   if (state === "open") notice();
   if (state === "signin") $("token").focus();
-  if (state === "asleep") notice(message);
+  if (state === "asleep") { notice(message); if (sound.live) setTimeout(woken, 2000); }
   if (state === "elsewhere") notice(message, "Go on here", () => enter(wire.conversation));
   if (state === "refused") notice(message, "New conversation", () => enter(""));
   if (state !== "wait") return;

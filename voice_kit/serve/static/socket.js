@@ -40,7 +40,7 @@ export const patience = (tries, chance = Math.random()) => Math.min(LONGEST, FIR
  *   refused, asleep, elsewhere, closed.
  */
 export function realtime({ onevent, onspeech, onstate }) {
-  let socket = null, conversation = "", tries = 0, timer = 0, since = 0, limit = null, state = "closed";
+  let socket = null, conversation = "", tries = 0, timer = 0, since = 0, limit = null, refill = 0, state = "closed";
 
   function become(now, message = "", seconds) {
     state = now;
@@ -59,7 +59,7 @@ export function realtime({ onevent, onspeech, onstate }) {
   }
   function open() {
     drop();
-    limit = null;
+    [limit, refill] = [null, 0];
     become("connecting", tries ? "Connecting again…" : "Connecting…");
     const url = new URL("/v1/realtime", location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -76,6 +76,7 @@ export function realtime({ onevent, onspeech, onstate }) {
       since = performance.now();
       become("open");
     } else if (event.type === "error" && event.error.code === "rate_limit_exceeded") limit = event.error.message;
+    else if (event.type === "rate_limits.updated") refill = event.rate_limits[0]?.reset_seconds ?? 0;
     onevent(event);
   }
   function sounded(data) {
@@ -88,7 +89,7 @@ export function realtime({ onevent, onspeech, onstate }) {
     since = 0;
     const [what, message] = CLOSED[code] ?? ["again", "The gateway cannot be reached."];
     if (["signin", "refused", "asleep", "elsewhere"].includes(what)) return become(what, message);
-    const seconds = Math.max(what === "wait" ? 5 : 0, patience(tries++));
+    const seconds = Math.max(what === "wait" ? refill || 5 : 0, patience(tries++));
     timer = setTimeout(open, 1000 * seconds);
     become("wait", limit ?? message, seconds);
   }
