@@ -210,8 +210,11 @@ def test_a_notebooks_kernel_tells_the_times_of_its_timelines(tmp_path):
             "from voice_kit.converse.timeline import Bar, Timeline, TurnTimes",
             "timeline = Timeline()\n"
             "timeline.turns.append(TurnTimes(1, heard='a secret', ended=1.0, first_sound=1.8))",
-            # A cell that waits, as a live one does; the room is told from another thread.
-            "import threading; threading.Event().wait(4)",
+            # A cell that waits, as a live one does, until the room was told by another thread.
+            "from voice_kit.workshop import room_join\n"
+            "import threading\n"
+            "while not room_join._seat._sent.get('turns'):\n"
+            "    threading.Event().wait(0.05)",
         ]
         notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
         NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(tmp_path))
