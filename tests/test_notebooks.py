@@ -1,5 +1,6 @@
 """The notebooks are as their sources say, and run from top to bottom with nothing but this."""
 
+import base64
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from helpers_browser import drawn
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -87,7 +89,11 @@ def executed(request, tmp_path_factory):
 
     def execute(name, folder):
         out = tmp_path_factory.mktemp("ran") / name
-        env = {"PYTHONPATH": str(ROOT), "VOICE_KIT_HOME": str(out.parent / "home")}
+        env = {
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "no_network"), str(ROOT)]),
+            "VOICE_KIT_REACHED": str(out.parent / "reached.txt"),
+            "VOICE_KIT_HOME": str(out.parent / "home"),
+        }
         if folder == "solutions":
             env["VOICE_KIT_STRICT"] = "1"
         command = [sys.executable, "-m", "papermill", NOTEBOOKS / folder / name, out]
@@ -102,11 +108,11 @@ def executed(request, tmp_path_factory):
         return done, out
 
     with ThreadPoolExecutor(2) as pool:
-        runs = [
-            (item.callspec.params["name"], item.callspec.params["folder"])
+        runs = {
+            (item.callspec.params["name"], item.callspec.params.get("folder", "solutions")): None
             for item in request.session.items
-            if item.function is test_a_notebook_runs_from_top_to_bottom
-        ]
+            if item.function in RUN
+        }
         yield {run: pool.submit(execute, *run) for run in runs}
 
 
@@ -124,6 +130,62 @@ def test_a_notebook_runs_from_top_to_bottom(name, folder, executed):
         if "check" in cell["metadata"].get("tags", []):
             shown = "".join(line for out in cell["outputs"] for line in out["data"]["text/plain"])
             assert f": {state}." in shown
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("folder", ["solutions", "."])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_asks_no_other_machine_and_warns_of_nothing(name, folder, executed):
+    _, out = executed[name, folder].result()
+    reached = out.parent / "reached.txt"
+    assert not reached.exists(), reached.read_text(encoding="utf-8")
+    said = ["".join(each["text"]) for each in outputs(out) if each.get("name") == "stderr"]
+    assert not said
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_notebook_draws_is_there_and_is_said_in_words_too(name, executed):
+    _, out = executed[name, "solutions"].result()
+    shown = [each["data"] for each in outputs(out) if "data" in each]
+    pictures = [data for data in shown if "image/png" in data]
+    assert len(pictures) == PICTURES.get(name[:2], 0)
+    for data in pictures:
+        png = base64.b64decode("".join(data["image/png"]))
+        assert drawn(png) > 0.01, "a picture is blank"
+    for data in shown:
+        if {"image/png", "text/html"} & data.keys():
+            words = "".join(data["text/plain"])
+            assert len(words.split()) >= 5 and "object at 0x" not in words, words
+
+
+RUN = (
+    test_a_notebook_runs_from_top_to_bottom,
+    test_a_notebook_asks_no_other_machine_and_warns_of_nothing,
+    test_what_a_notebook_draws_is_there_and_is_said_in_words_too,
+)
+"""The tests that need notebooks to have run."""
+
+PICTURES = {"01": 2, "02": 6, "03": 3, "04": 2, "05": 2, "06": 2, "07": 3, "08": 1}
+"""How many pictures each notebook draws."""
+
+
+def outputs(path):
+    cells = [cell for cell in read(path)["cells"] if cell["cell_type"] == "code"]
+    return [each for cell in cells for each in cell["outputs"]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_in_the_text_says_what_it_shows_and_every_link_leads_somewhere(name):
+    prose = "\n".join(
+        text(cell) for cell in read(NOTEBOOKS / name)["cells"] if cell["cell_type"] == "markdown"
+    )
+    for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", prose):
+        assert len(words.split()) >= 3, f"{target} has no alt text"
+    for target in re.findall(r"\]\(([^)#\s]+)", prose):
+        if "://" not in target:
+            assert (NOTEBOOKS / target).exists(), f"{target} is not there"
+    assert "<img" not in prose
 
 
 def both(name):
