@@ -54,7 +54,9 @@ def app_of(shared, *routers):
 @contextmanager
 def serving(app):
     """The address of a real server, which runs in a thread."""
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        app, port=0, log_level="error", lifespan="off", access_log=False, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([socket])))

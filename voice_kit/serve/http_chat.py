@@ -35,7 +35,7 @@ ANSWER: dict[str, Any] = {
                 "required": ["id", "object", "created", "model", "choices", "usage"],
             }
         },
-        "text/event-stream": {"schema": {"type": "string"}},
+        "text/event-stream": {},
     },
 }
 

@@ -112,9 +112,11 @@ class SpeechRequest(BaseModel):
 
 SPOKEN: dict[str, Any] = {
     "description": "The sound, sentence by sentence, as it is made: 24 kHz, mono.",
-    "content": {kind: {"schema": {"type": "string", "format": "binary"}}
-                for kind in (*TYPES.values(), "text/event-stream")},
-}  # fmt: skip
+    "content": {
+        "text/event-stream": {},
+        **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in TYPES.values()},
+    },
+}
 
 
 @speaking.post("/v1/audio/speech", response_class=Response, responses={200: SPOKEN})

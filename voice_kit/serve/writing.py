@@ -39,10 +39,9 @@ FORMS: dict[str, Any] = {
                 },
             }
         },
-        **{
-            kind: {"schema": {"type": "string"}}
-            for kind in ("text/plain", "text/vtt", "text/event-stream")
-        },
+        "text/plain": {"schema": {"type": "string"}},
+        "text/vtt": {"schema": {"type": "string"}},
+        "text/event-stream": {},
     },
 }
 
