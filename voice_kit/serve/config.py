@@ -79,7 +79,7 @@ class Serve(BaseSettings):
     otlp: str = ""
     """Where traces go, such as http://localhost:4318; "" makes none."""
 
-    @field_validator("origins", "allow", mode="before")
+    @field_validator("origins", "proxies", "allow", mode="before")
     @classmethod
     def _with_commas(cls, value: object) -> object:
         if not isinstance(value, str):
