@@ -192,10 +192,11 @@ def test_what_is_sent_is_counted_in_frames_and_quiet_costs_next_to_nothing(mind,
         wait_for(page, quiet_again)
         page.get_by_role("button", name="Stop talking").click()
         expected = 0
-        for kind, flags, count, number in messages():
+        for _, flags, count, number in messages():
             assert (flags, number) == (0, expected)
-            assert kind == SOUND or count * 0.032 <= 0.5 or number < 20
             expected += count
+        silences = [count for kind, _, count, _ in messages() if kind == SILENCE]
+        assert max(silences[:-1]) * 0.032 <= 0.5  # the last is all that was held back
         assert len([each for each in sent if isinstance(each, bytes)][-1]) == HEADER.size
         page.get_by_role("button", name="Start talking").click()  # time goes on
         wait_for(page, lambda: sum(count for *_, count, _ in messages()) > expected + 10)
@@ -426,8 +427,8 @@ def test_settings_reach_the_gateway_and_stay_in_this_browser(stub, chromium):
         wait_for(page, lambda: all(each.hear.stop == Settings().hear.stop for each in rules()))
 
 
-def test_conversations_can_be_opened_named_and_deleted(stub, chromium):
-    with talking(chromium, stub) as page:
+def test_conversations_can_be_opened_named_and_deleted(mind, chromium):
+    with talking(chromium, mind) as page:
         type_line(page, "the first one")
         titles = page.locator("#list .title")
         wait_for(page, lambda: "the first one" in titles.all_inner_texts())
