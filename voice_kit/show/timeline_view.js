@@ -47,7 +47,7 @@ const STYLE = `
 .vk-timeline .table { overflow-x: auto; }
 .vk-timeline table { border-collapse: collapse; margin: 6px 0; font-variant-numeric: tabular-nums; }
 .vk-timeline th, .vk-timeline td { border: 1px solid var(--line); padding: 2px 8px; text-align: right; color: var(--ink); background: var(--paper); }
-.vk-timeline .words { text-align: left; max-width: 24em; overflow-wrap: anywhere; }
+.vk-timeline .words { text-align: left; min-width: 14em; max-width: 24em; overflow-wrap: anywhere; }
 .vk-timeline [hidden] { display: none; }
 `;
 const dark = "rgba(0,0,0,.45)", light = "rgba(255,255,255,.6)";

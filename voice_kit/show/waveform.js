@@ -86,14 +86,14 @@ export function waveform(element, { past = memory() } = {}) {
   };
   const ofWave = () => (tall - 20) * 0.62, ofChance = () => (tall - 20) * 0.3;
 
-  function dress(now) { // a page may change its theme at any time, and says so to nobody
+  function dress(now) { // a page may change its theme at any time, and may say so to nobody
     if (now - dressed < 700) return;
     dressed = now;
     let style = getComputedStyle(root);
     const parts = style.backgroundColor.match(/[\d.]+/g) ?? [255, 255, 255];
     const dark = 0.3 * parts[0] + 0.59 * parts[1] + 0.11 * parts[2] < 110;
     if (dark !== "dark" in root.dataset) { root.toggleAttribute("data-dark", dark); style = getComputedStyle(root); }
-    for (const name of ["ink", "soft", "line", "speech", "quiet", "mark"]) colours[name] = style.getPropertyValue(`--${name}`).trim();
+    for (const name of ["ink", "paper", "soft", "line", "speech", "quiet", "mark"]) colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
 
   function draw(now) {
@@ -158,7 +158,12 @@ export function waveform(element, { past = memory() } = {}) {
       pen.moveTo(0, floor - level * room); pen.lineTo(wide, floor - level * room);
       pen.stroke();
       pen.globalAlpha = 1;
-      pen.fillText(`${name} ${level}`, 4, floor - level * room + up);
+      const label = [`${name} ${level}`, 4, floor - level * room + up];
+      pen.setLineDash([]);
+      Object.assign(pen, { lineWidth: 3, lineJoin: "round", strokeStyle: colours.paper });
+      pen.strokeText(...label); // or it cannot be read where the curve passes
+      pen.fillText(...label);
+      Object.assign(pen, { lineWidth: 1, lineJoin: "miter", strokeStyle: colours.ink });
     }
     pen.setLineDash([]);
     pen.textAlign = "center";
@@ -256,6 +261,11 @@ export function waveform(element, { past = memory() } = {}) {
     draw(performance.now());
   });
   sized.observe(stage);
+  // Nothing is drawn while nothing is heard: without these, a new theme leaves dark words on dark.
+  const redress = () => { dressed = -1e9; draw(performance.now()); };
+  const scheme = matchMedia("(prefers-color-scheme: dark)"), theme = new MutationObserver(redress);
+  scheme.addEventListener("change", redress);
+  theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
 
   return {
     update(message) {
@@ -271,6 +281,8 @@ export function waveform(element, { past = memory() } = {}) {
       visible = false;
       seen.disconnect();
       sized.disconnect();
+      theme.disconnect();
+      scheme.removeEventListener("change", redress);
       root.remove();
     },
   };
