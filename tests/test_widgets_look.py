@@ -278,7 +278,7 @@ def hard_to_use(page, only):
 
 @pytest.mark.parametrize("name", WIDGETS)
 def test_it_is_drawn_legible_and_nothing_lies_on_anything_else(name, site):
-    with opened(site.chromium, site.address) as page:
+    with opened(site.chromium, site.address, reduced_motion="reduce") as page:
         rendered(site.views[name], page, f"{name}.js")
         problems = looked_at(page, name)
     assert not problems, "\n".join(problems)
