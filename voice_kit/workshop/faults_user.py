@@ -177,6 +177,8 @@ class User:
                 self.told.remembered.add(question)
                 return
             await asyncio.sleep(0.2)
+        if self._socket.close_code is not None:  # killed between the answer and its writing
+            self.told.answered.discard(question)
 
     async def _next(self) -> dict[str, Any]:
         try:
