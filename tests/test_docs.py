@@ -56,7 +56,8 @@ def test_every_command_of_the_kit_is_in_the_readme_and_the_other_way_round():
 
     known = set(get_command(app).commands)
     listed = {
-        re.match(r"`voice-kit ([\w-]+)", row[0])[1] for row in table("## The bricks, one command each")
+        re.match(r"`voice-kit ([\w-]+)", row[0])[1]
+        for row in table("## The bricks, one command each")
     }
     assert listed == known
 

@@ -112,9 +112,9 @@ for line in () if LIVE else ("What is twelve times twelve?", "Roll the dice!"):
 # ## Change it while it runs
 #
 # What if it had waited longer for the end of your turn? The last question is asked **again** with
-# other values, and without the judge, who knows that a finished sentence needs no long wait. All was
-# written along while you talked, so that nothing is computed twice that would come out the same.
-# This takes about ten seconds. Which wait would you choose?
+# other values, and without the judge, who knows that a finished sentence needs no long wait. All
+# was written along while you talked, so that nothing is computed twice that would come out the
+# same. This takes about ten seconds. Which wait would you choose?
 
 # %%
 if not LIVE:

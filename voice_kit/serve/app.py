@@ -18,6 +18,8 @@ from voice_kit.serve import docs, health, http_conversations, http_openai, http_
 from voice_kit.serve.config import Serve
 from voice_kit.serve.hang_up import Reachable
 from voice_kit.serve.headers import SafeHeaders
+from voice_kit.serve.observed import observed
+from voice_kit.serve.problems import tell_problems
 from voice_kit.serve.refused import Refused, tell_refusals
 from voice_kit.serve.shared import Shared
 from voice_kit.settings import Settings
@@ -45,7 +47,7 @@ def create_app(
 
     @asynccontextmanager
     async def open_places(app: FastAPI) -> AsyncIterator[None]:
-        async with together.places:
+        async with together.places, observed(together):
             yield
         await asyncio.to_thread(together.close)
 
@@ -59,6 +61,7 @@ def create_app(
     )
     app.state.shared = together
     tell_refusals(app)
+    tell_problems(app)
     app.include_router(realtime.router)
     app.include_router(http_openai.router)
     app.include_router(http_conversations.router)

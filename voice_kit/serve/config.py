@@ -76,6 +76,10 @@ class Serve(BaseSettings):
     drain_seconds: float = Field(default=30.0, ge=0)
     """How long answers under way may take when the gateway is told to stop."""
     log: Literal["text", "json"] = "text"
+    keep_days: float = Field(default=0.0, ge=0)
+    """Days after which a conversation in which nothing was said is forgotten; 0 keeps it."""
+    open_metrics: bool = False
+    """Whether /metrics answers who is not on this machine and shows no token."""
     otlp: str = ""
     """Where traces go, such as http://localhost:4318; "" makes none."""
 

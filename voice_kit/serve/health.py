@@ -67,7 +67,7 @@ async def metrics(request: Request) -> Response:
     From this machine it is open; from elsewhere it needs a token, unless `open_metrics` is set.
     """
     shared = shared_of(request)
-    if not getattr(shared.serve, "open_metrics", False) and not _from_here(request):
+    if not shared.serve.open_metrics and not _from_here(request):
         shared.doors.guest(request)
     return Response(metrics_of(shared).text(), media_type=CONTENT_TYPE_LATEST)
 

@@ -59,7 +59,7 @@ class Shared:
         self.tracing = Tracing(self.serve.otlp)
         self.engines = self._together(engines or load_engines(self.settings))
         self.router = self._learned()
-        self.places = places or make_places(self.serve.redis)
+        self.places = places or make_places(self.serve.redis, self.serve.keep_days)
         self.limits = Limits(self.serve, self.places, told=self.metrics.refused)
         self.sessions: set[Session] = set()
         self.voices: dict[str, Any] = {}
