@@ -1,0 +1,231 @@
+"""Engines in a Ray cluster on this machine: they answer, end when they are told to, and may die."""
+
+import asyncio
+import os
+import sys
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="no ray in this Python: run make test")
+
+from voice_kit.converse.steps import as_failure
+from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError
+from voice_kit.serve.config import Serve
+from voice_kit.serve.ray_app import ReplicaError
+from voice_kit.serve.ray_engines import ENVIRONMENT, RayModel, RayTranscriber, RayVoice, ray_engines
+from voice_kit.settings import Settings
+from voice_kit.sounds import clip
+from voice_kit.types import Audio, Message
+
+pytestmark = [
+    pytest.mark.needs("ray", "serve"),
+    pytest.mark.soak,
+    pytest.mark.skipif(
+        os.environ.get("SOAK") != "whole", reason="a cluster takes a minute to start: make soak"
+    ),
+    pytest.mark.timeout(300),
+]
+
+SETTINGS = Settings(stt="sphinx", llm="handbook", tts="espeak", judge="silence")
+ASKED = [Message("user", "What is latency?")]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster with the three engines, until the last test is over."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    yield ray_engines(SETTINGS, Serve(ray="local"))
+    import ray
+    from ray import serve
+
+    serve.shutdown()
+    ray.shutdown()
+    for name, value in before.items():
+        os.environ.pop(name)
+        if value is not None:
+            os.environ[name] = value
+
+
+class Slow:
+    """Says a word, and then thinks for a long time; it knows whether it was let go."""
+
+    def __init__(self):
+        self.ended = asyncio.Event()
+        self.calls = 0
+
+    async def reply(self, messages):
+        self.calls += 1
+        try:
+            yield "One "
+            await asyncio.Event().wait()
+            yield "two."
+        finally:
+            self.ended.set()
+
+    async def let_go(self):
+        await self.ended.wait()
+        return self.calls
+
+
+class Mortal:
+    """Dies at its first calls: `times` tells how often."""
+
+    def __init__(self, folder, times):
+        self.folder, self.times = Path(folder), times
+
+    def _die(self):
+        died = len(list(self.folder.iterdir()))
+        if died < self.times:
+            (self.folder / str(died)).touch()
+            os._exit(1)
+
+    async def reply(self, messages):
+        self._die()
+        yield "Hello."
+        yield " Goodbye."
+
+    async def transcribe(self, audio):
+        self._die()
+        return f"{len(audio.samples)} samples"
+
+
+class Doomed:
+    """Says a word, and dies when it is told to."""
+
+    async def reply(self, messages):
+        yield "Hello."
+        await asyncio.Event().wait()
+
+    async def die(self):
+        os._exit(1)
+
+
+class Angry:
+    """Fails, and says why."""
+
+    async def speak(self, text):
+        raise ReplicaError("espeak has lost its voice. Try: another one")
+        yield
+
+
+def deployed(kind, name, *about):
+    """A handle to one of these, which Ray is given as it stands here."""
+    from ray import cloudpickle, serve
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    made = serve.deployment(kind, name=name, ray_actor_options={"num_cpus": 0})
+    return serve.run(made.bind(*about), name=name, route_prefix=None)
+
+
+async def all_of(items):
+    async with aclosing(items):
+        return [item async for item in items]
+
+
+def test_engines_there_answer_as_they_do_here(cluster):
+    async def scene():
+        heard = await cluster.stt.current.transcribe(clip("question_latency").audio())
+        words = await all_of(cluster.llm.current.reply(ASKED))
+        spoken = await all_of(cluster.tts.current.speak("Hello there."))
+        return heard, words, spoken
+
+    heard, words, spoken = asyncio.run(scene())
+    assert "latency" in heard.text
+    assert len(words) > 5 and "Latency is the time" in "".join(words)
+    assert sum(speech.audio.seconds for speech in spoken) > 0.5
+    assert spoken[0].words[0].text == "Hello"
+    names = [line.name for line in (cluster.stt, cluster.llm, cluster.tts)]
+    assert names == ["ray:sphinx", "ray:handbook", "ray:espeak:en-us"]
+
+
+def test_an_answer_that_nobody_wants_any_more_ends_there_too(cluster):
+    handle = deployed(Slow, "slow")
+
+    async def scene():
+        model = RayModel(handle, "llm", {})
+        async with aclosing(model.reply(ASKED)) as words:
+            assert await anext(words) == "One "
+        return await handle.let_go.remote()
+
+    assert asyncio.run(scene()) == 1
+
+
+def test_a_call_whose_replica_dies_before_it_said_anything_is_made_once_more(cluster, tmp_path):
+    handle = deployed(Mortal, "mortal", str(tmp_path), 1)
+    assert "".join(asyncio.run(all_of(RayModel(handle, "llm", {}).reply(ASKED)))) == (
+        "Hello. Goodbye."
+    )
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_answer_is_not_begun_again_when_some_of_it_was_heard(cluster):
+    handle, heard = deployed(Doomed, "doomed"), []
+
+    async def scene():
+        async with aclosing(RayModel(handle, "llm", {}).reply(ASKED)) as words:
+            async for word in words:
+                heard.append(word)
+                handle.die.remote()
+
+    with pytest.raises(EngineFailedError):
+        asyncio.run(scene())
+    assert heard == ["Hello."]
+
+
+def test_who_dies_twice_is_gone_and_the_gateways_own_engine_takes_over(cluster, tmp_path):
+    handle = deployed(Mortal, "dies-twice", str(tmp_path), 2)
+    there = RayTranscriber(handle, "stt", {})
+    here = cluster.stt.then[0]()
+
+    async def scene():
+        with pytest.raises(EngineFailedError) as failed:
+            await there.transcribe(Audio.silence(0.1))
+        with pytest.raises(EngineFailedError, match="gone for now"):  # nobody waits again
+            await there.transcribe(Audio.silence(0.1))
+        from voice_kit.converse.line import Line
+
+        line = Line("stt", there, [lambda: here])
+        assert await line.replace(as_failure("stt", there, failed.value))
+        return line.name
+
+    assert asyncio.run(scene()) == "sphinx"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_went_wrong_there_is_told_in_its_own_words_and_not_tried_again(cluster):
+    handle = deployed(Angry, "angry")
+    with pytest.raises(VoiceKitError) as told:
+        asyncio.run(all_of(RayVoice(handle, "tts", {}).speak("Hello.")))
+    assert str(told.value) == "espeak has lost its voice. Try: another one"
+
+
+def test_the_configuration_builds_what_the_gateway_asks_for():
+    from ray.serve._private.build_app import build_app
+
+    from voice_kit.serve.ray_app import NAME, STAGES, app
+
+    built = build_app(app({"stt": "sphinx"}), name=NAME)
+    assert {each.name for each in built.deployments} >= set(STAGES)
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence():
+    code = (
+        "from voice_kit.serve.ray_engines import ray_engines\n"
+        "from voice_kit.serve.config import Serve\n"
+        "from voice_kit.settings import Settings\n"
+        "ray_engines(Settings(), Serve(ray='127.0.0.1:1'))\n"
+    )
+    import subprocess
+
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    env |= {
+        "RAY_gcs_rpc_server_connect_timeout_s": "1",
+        "RAY_gcs_server_request_timeout_seconds": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False
+    )
+    assert MissingEngineError.__name__ in done.stderr.splitlines()[-1]
+    assert "Ray at “127.0.0.1:1”" in done.stderr
