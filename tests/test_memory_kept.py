@@ -10,6 +10,7 @@ import pytest
 from voice_kit.settings import Settings
 from voice_kit.think.history import History, estimated_tokens
 from voice_kit.think.memory import KeptHistory, Line, MemoryStoreError, make_history, make_store
+from voice_kit.think.memory.pen import Pen
 from voice_kit.think.memory.ram_store import RamStore
 from voice_kit.think.memory.sqlite_store import SqliteStore
 from voice_kit.think.memory.summary import LONGEST, summarise
@@ -200,6 +201,24 @@ def test_a_past_that_could_not_be_read_is_taken_up_once_it_can():
     assert texts(history) == ["Zero.", "One.", "First.", "Two.", "Second."]
     assert [line.text for line in history.facts] == ["a fact"]
     assert [line.content for line in history.prompt("", 1000)[1:]] == texts(history)
+
+
+def test_a_line_that_comes_just_as_the_pen_is_put_down_is_written():
+    class Hesitant(Pen):
+        late = [Line("x", "user", "Wait.", 2.0)]
+
+        @property
+        def unwritten(self):
+            lines = super().unwritten
+            if not lines and self.late:
+                self.write(self.late.pop())
+            return lines
+
+    store = RamStore()
+    pen = Hesitant(store, "default", wrote=lambda: None)
+    pen.write(Line("x", "user", "Hello.", 1.0))
+    assert pen.flush(5.0)
+    assert [line.text for line in store.last("default")] == ["Hello.", "Wait."]
 
 
 def refuse(name, count=None):

@@ -93,6 +93,8 @@ class Pen:
                 lines = self.unwritten
                 worked = bool(lines) and self.worked(partial(self._store.append, self._name, lines))
                 with self._lock:
+                    if not lines and self._unwritten:
+                        continue  # it came just now, and saw that somebody writes
                     if not worked:
                         self._thread = None
                         return
