@@ -204,14 +204,14 @@ def test_a_past_that_could_not_be_read_is_taken_up_once_it_can():
 
 
 def test_a_line_that_comes_just_as_the_pen_is_put_down_is_written():
-    class Hesitant(Pen):
-        late = [Line("x", "user", "Wait.", 2.0)]
+    late = [Line("x", "user", "Wait.", 2.0)]
 
+    class Hesitant(Pen):
         @property
         def unwritten(self):
             lines = super().unwritten
-            if not lines and self.late:
-                self.write(self.late.pop())
+            if not lines and late:
+                self.write(late.pop())
             return lines
 
     store = RamStore()
