@@ -388,16 +388,21 @@ def test_a_request_that_is_too_big_is_not_read(script):
         with pytest.raises(openai.APIStatusError) as caught:
             asked(gateway, "x" * 2_000)
         assert caught.value.status_code == 413
-        sound = wav(Audio.silence(10))
-        answer = gateway.http.post("/v1/audio/transcriptions", files={"file": sound})
-        assert answer.status_code == 413
+        sound = {"file": wav(Audio.silence(10))}
+        assert refused(lambda: gateway.http.post("/v1/audio/transcriptions", files=sound))
         chunks = (b"x" * 10_000 for _ in range(10))  # without a length that could be looked at
-        answer = gateway.http.post(
-            "/v1/audio/transcriptions",
-            content=chunks,
-            headers={"content-type": "multipart/form-data; boundary=b"},
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        assert refused(
+            lambda: gateway.http.post("/v1/audio/transcriptions", content=chunks, headers=kind)
         )
-        assert answer.status_code == 413
+
+
+def refused(send):
+    """Whether it is answered with 413; or hung up on, for who still sends may not hear that."""
+    try:
+        return send().status_code == 413
+    except httpx.TransportError:
+        return True
 
 
 def test_a_minutes_share_of_sound_can_be_used_up(script):
