@@ -144,6 +144,17 @@ def test_a_bad_file_is_named_with_the_fix(tmp_path, name):
         read_bytes(data)
 
 
+def test_a_title_that_is_no_text_is_no_reason_to_refuse_a_recording(tmp_path):
+    title = b"INFOINAM" + struct.pack("<I", 4) + b"abc\x80"
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
+    chunks = [b"LIST" + struct.pack("<I", len(title)) + title]
+    chunks += [b"data" + struct.pack("<I", 16_000) + bytes(16_000)]
+    body = b"WAVE" + form + b"".join(chunks)
+    file = tmp_path / "titled.wav"
+    file.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert read(file).seconds == 0.5
+
+
 def test_a_list_of_files_does_not_make_us_open_them():
     write("secret.wav", sine(RATE))  # in the working folder, where the list would find it
     with pytest.raises(AudioError, match="export it as WAV"):

@@ -390,7 +390,8 @@ def test_a_request_that_is_too_big_is_not_read(script):
         assert caught.value.status_code == 413
         sound = {"file": wav(Audio.silence(10))}
         assert refused(lambda: gateway.http.post("/v1/audio/transcriptions", files=sound))
-        chunks = (b"x" * 10_000 for _ in range(10))  # without a length that could be looked at
+        part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        chunks = iter([part, *[b"x" * 10_000] * 10])  # without a length that could be looked at
         kind = {"content-type": "multipart/form-data; boundary=b"}
         assert refused(
             lambda: gateway.http.post("/v1/audio/transcriptions", content=chunks, headers=kind)

@@ -205,7 +205,9 @@ def _decoded(file: IO[bytes], name: str) -> Iterator[tuple[int, NDArray[Any]]]:
     ends = None
     try:
         # Only the file itself: a playlist must not make us open what it names.
-        with av.open(file, "r", options={"protocol_whitelist": "none"}) as container:
+        with av.open(
+            file, "r", options={"protocol_whitelist": "none"}, metadata_errors="replace"
+        ) as container:
             if not container.streams.audio:
                 raise AudioError("there is no sound in it. Choose a sound file.")
             for packet in container.demux(container.streams.audio[0]):
