@@ -166,7 +166,9 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
             ray_serve.run(build(settings, ray_actor_options=few), name=NAME, route_prefix=None)
         else:
             ray.init(address=serve.ray, **QUIET)
-        found = {stage: ray_serve.get_deployment_handle(stage, NAME) for stage in STAGES}
+        found: dict[str, Any] = {
+            stage: ray_serve.get_deployment_handle(stage, NAME) for stage in STAGES
+        }
         for handle in found.values():  # it is asked here, and then by the gateway's event loop
             handle._init(_run_router_in_separate_loop=True)
         known = {stage: found[stage].about.remote().result(timeout_s=60) for stage in STAGES}
