@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.soak,
     pytest.mark.skipif(
         os.environ.get("SOAK") != "whole",
-        reason="two busy cores lose the microphone on the way through JupyterLab: make soak",
+        reason="its bounds are for a machine that does nothing else: make soak",
     ),
     pytest.mark.timeout(1500),
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from voice_kit.converse.line import Engines, Line
@@ -36,13 +37,13 @@ class Far:
 
     def __init__(self, handle: Any, stage: str, about: dict[str, Any]) -> None:
         self.name = f"ray:{about.get('name', stage)}"
-        self._handle, self._stage = handle, stage
+        self._handle = handle
         self._down = 0.0  # until when nobody asks it
 
     async def once(self, method: str, *about: Any) -> Any:
         """What a method gives. Raises `EngineFailedError`."""
-        async for item in self.each(method, *about, whole=True):
-            return item
+        async with aclosing(self.each(method, *about, whole=True)) as one:
+            return await anext(one)
 
     async def each(
         self, method: str, *about: Any, whole: bool = False
@@ -104,12 +105,9 @@ class RayModel(Far):
     ) -> AsyncGenerator[str | ToolCall, None]:
         """The answer, token by token."""
         more = ([Told.of(each) for each in tools],) if tools and self.calls_tools else ()
-        items = self.each("reply", list(messages), *more)
-        try:
-            async for token in items:
+        async with aclosing(self.each("reply", list(messages), *more)) as tokens:
+            async for token in tokens:
                 yield token
-        finally:
-            await items.aclose()
 
 
 class RayVoice(Far):
@@ -119,12 +117,9 @@ class RayVoice(Far):
 
     async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
         """The sound, part by part."""
-        items = self.each("speak", text)
-        try:
-            async for speech in items:
+        async with aclosing(self.each("speak", text)) as parts:
+            async for speech in parts:
                 yield speech
-        finally:
-            await items.aclose()
 
 
 class Told:

@@ -114,8 +114,8 @@ async def talk_together(
             for talk in (first, second):
                 talk.hush()
     seconds = loop.time() - began
-    said = [side.speaker.rendered(began, seconds) for side in (one, other)]
-    return Audio(sum(each.samples for each in said[1:]) + said[0].samples, one.speaker.rate)
+    asked, answered = (side.speaker.rendered(began, seconds) for side in (one, other))
+    return Audio(asked.samples + answered.samples, asked.rate)
 
 
 @dataclass
