@@ -30,7 +30,8 @@ from voice_kit.types import (
 from voice_kit.workshop.fakes import Script, ScriptedModel, ScriptedTranscriber, scripted
 
 pytest.importorskip("anywidget", reason="pip install 'voice-kit[workshop]'")
-from voice_kit.show.timeline_view import EVENTS, TimelineView
+from voice_kit.show.redrawn import EVENTS
+from voice_kit.show.timeline_view import TimelineView
 
 SHOW = Path(__file__).parents[1] / "voice_kit" / "show"
 STORY = {"tell a story": "One two three four. Five six seven eight nine ten."}
@@ -107,7 +108,7 @@ def test_an_early_start_that_was_dropped_is_not_drawn():
     view(Abandoned(1, 1.2, "no words in it"))
     assert view.turns == []
     assert view.rows() == []
-    assert view._rules == {}
+    assert view._redrawn.rules == {}
 
 
 def test_an_interruption_is_a_bar_with_its_reason():
@@ -208,9 +209,9 @@ def test_a_long_conversation_is_bounded_in_what_it_keeps_and_sends():
         ):
             view(event)
     assert [turn["turn"] for turn in view.turns] == list(range(195, 200))
-    assert len(view._events) == EVENTS
-    assert view._rules == {}
-    ends = [event for event in view._events if isinstance(event, TurnEnded)]
+    assert len(view._redrawn.events) == EVENTS
+    assert view._redrawn.rules == {}
+    ends = [event for event in view._redrawn.events if isinstance(event, TurnEnded)]
     assert ends
     assert all(not len(event.audio.samples) for event in ends)
     assert len(view.rows()) == 199

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from voice_kit.settings import Settings
-from voice_kit.show.bars import as_bars, so_far, stages
+from voice_kit.show.bars import stages
 from voice_kit.show.minutes import Minutes
 from voice_kit.show.mood import Mood
 from voice_kit.show.picture import MARKS
+from voice_kit.show.redrawn import Redrawn
 from voice_kit.show.timeline import HUMAN
 from voice_kit.show.trickle import Trickle
 from voice_kit.types import (
-    Abandoned,
-    Audio,
     Event,
     FrameHeard,
-    Partial,
-    PlaybackStarted,
-    TurnEnded,
-    TurnFinished,
-    TurnStarted,
 )
 
 Message = dict[str, Any]
@@ -33,8 +26,6 @@ TURNS = 50
 """Turns of the transcript that are sent; a page keeps those it has seen."""
 BARS = 8
 """Turns of the timeline that are sent."""
-EVENTS = 600
-"""How many of the last events are kept for the timeline's reasons, as in the notebook."""
 
 
 class View(Protocol):
@@ -105,36 +96,18 @@ class Times:
     """Where the time of each turn went."""
 
     def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-        self._began: dict[int, Settings] = {}  # what a turn under way goes by
-        self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._redrawn = Redrawn(rules)
         self._turns: dict[int, Message] = {}
 
     def __call__(self, event: Event) -> bool:
-        match event:
-            case FrameHeard() | Partial():
-                return False
-            case TurnEnded():
-                event = replace(event, audio=Audio.silence(0))  # which would be kept with it
-            case TurnStarted():
-                self._began[event.turn] = self._rules()
-            case Abandoned():
-                self._began.pop(event.turn, None)
-        self._events.append(event)
-        if not isinstance(event, PlaybackStarted | TurnFinished):
+        if (redrawn := self._redrawn(event)) is None:
             return False
-        self._draw(event.turn)
-        if isinstance(event, TurnFinished):
-            self._began.pop(event.turn, None)
-        return True
-
-    def _draw(self, number: int) -> None:
-        events = tuple(self._events)
-        rules = self._began.get(number) or self._rules()
-        self._turns.pop(number, None)
-        self._turns[number] = as_bars(so_far(number, events), events, rules)
+        turn, drawn = redrawn
+        self._turns.pop(turn.number, None)
+        self._turns[turn.number] = drawn
         for old in list(self._turns)[:-BARS]:
             del self._turns[old]
+        return True
 
     def first(self) -> Message:
         return {"turns": list(self._turns.values()), "stages": stages(), "human": HUMAN}

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
 
-from voice_kit.converse.timeline import Timeline, TurnTimes
+from voice_kit.converse.timeline import Timeline
 from voice_kit.settings import Settings
-from voice_kit.show.bars import as_bars, as_csv, row, so_far, stages
+from voice_kit.show.bars import as_bars, as_csv, row, stages
 from voice_kit.show.home_loop import HomeLoop
+from voice_kit.show.redrawn import Redrawn
 from voice_kit.show.timeline import HUMAN, draw
-from voice_kit.types import (
-    Abandoned,
-    Audio,
-    Event,
-    FrameHeard,
-    Partial,
-    PlaybackStarted,
-    TurnEnded,
-    TurnFinished,
-    TurnStarted,
-)
+from voice_kit.types import Event
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-EVENTS = 600
-"""How many of the last events are kept for the reasons: those of some twenty turns."""
 
 
 class TimelineView(anywidget.AnyWidget):
@@ -63,8 +49,7 @@ class TimelineView(anywidget.AnyWidget):
         self._settings = settings
         self._keep = keep
         self._times = {turn.number: turn for turn in (timeline.turns if timeline else ())}
-        self._events: deque[Event] = deque(maxlen=EVENTS)
-        self._rules: dict[int, Settings] = {}  # those that a turn under way began with
+        self._redrawn = Redrawn(self._now)
         known = [as_bars(turn) for turn in list(self._times.values())[-keep:]]
         super().__init__(turns=known, stages=stages(), **more)
         self._home = HomeLoop()
@@ -72,20 +57,11 @@ class TimelineView(anywidget.AnyWidget):
 
     def __call__(self, event: Event) -> None:
         """Draw a turn once its first sound is heard, and again when it is over."""
-        match event:
-            case FrameHeard() | Partial():
-                return
-            case TurnEnded():
-                event = replace(event, audio=Audio.silence(0))  # which would be kept with it
-            case TurnStarted():
-                self._rules[event.turn] = self._now()
-            case Abandoned():
-                self._rules.pop(event.turn, None)
-        self._events.append(event)
-        if isinstance(event, PlaybackStarted | TurnFinished):
-            self._draw(event.turn)
-            if isinstance(event, TurnFinished):
-                self._rules.pop(event.turn, None)
+        if (redrawn := self._redrawn(event)) is not None:
+            turn, drawn = redrawn
+            self._times[turn.number] = turn
+            others = [each for each in self.turns if each["turn"] != turn.number]
+            self.turns = [*others, drawn][-self._keep :]
 
     def why(self, turn: int, stage: str = "") -> str:
         """Why a stage of a turn took so long, or where its time went; empty if it is not shown."""
@@ -117,14 +93,6 @@ class TimelineView(anywidget.AnyWidget):
         return (
             settings if isinstance(settings, Settings) else settings() if settings else Settings()
         )
-
-    def _draw(self, number: int) -> None:
-        events: Sequence[Event] = tuple(self._events)
-        turn: TurnTimes = so_far(number, events)
-        self._times[number] = turn
-        drawn = as_bars(turn, events, self._rules.get(number) or self._now())
-        others = [each for each in self.turns if each["turn"] != number]
-        self.turns = [*others, drawn][-self._keep :]
 
     def _received(self, _: object, content: object, buffers: object) -> None:
         """Take a click from the browser, on whatever thread it comes."""
