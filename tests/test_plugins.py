@@ -18,6 +18,7 @@ from voice_kit.errors import LanguageError, MissingEngineError, SettingsError, U
 from voice_kit.settings import Settings
 from voice_kit.types import FRAME, RATE, Audio, Message
 from voice_kit.workshop import plugins
+from voice_kit.workshop.contracts import CONTRACTS, broken
 
 HERE = Path(__file__).parent / "plugins"
 EXAMPLES = Path(plugins.__file__).parent
@@ -48,6 +49,13 @@ def test_an_installed_package_brings_an_engine_of_each_kind(site, stage, name):
     assert engines.make(stage, name, Settings()).name.startswith(name)
     settings = Settings(**{stage: name})
     assert engines.choose(stage, settings).spec == name
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [("stt", "length"), ("llm", "echo"), ("tts", "tone"), ("vad", "loud")]
+)
+def test_its_engines_keep_what_the_kit_asks_of_every_engine(site, stage, name):
+    assert broken(CONTRACTS[stage], engines.make(stage, name, Settings())) == []
 
 
 def test_without_the_package_the_name_is_unknown():

@@ -11,7 +11,7 @@ from voice_kit.types import Audio, Message, Speech, Transcript
 
 
 class Tone:
-    """Says every sentence as one tone."""
+    """Says every word as the same tone."""
 
     stops = "steps"
     languages = frozenset({"en", "de"})
@@ -21,7 +21,7 @@ class Tone:
         self.language, self.pitch = language, pitch
 
     def speak(self, text: str) -> Iterator[Speech]:
-        time = np.arange(1600) / 16_000
+        time = np.arange(1600 * len(text.split())) / 16_000
         wave = 0.1 * np.sin(2 * np.pi * self.pitch * time)
         yield Speech(text, Audio(wave.astype(np.float32), 16_000))
 
@@ -32,7 +32,7 @@ class Length:
     name, stops = "length", "steps"
 
     def transcribe(self, audio: Audio) -> Transcript:
-        return Transcript(f"{audio.seconds:g} seconds")
+        return Transcript(f"{audio.seconds:g} seconds" if np.any(audio.samples) else "")
 
 
 class Echo:
