@@ -1,8 +1,14 @@
 """The examination ends, whatever is broken, and says what to type."""
 
+import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +18,7 @@ from helpers_sound_card import FakeCard
 from voice_kit import engines
 from voice_kit.errors import EngineFailedError
 from voice_kit.settings import Settings
-from voice_kit.workshop import doctor
+from voice_kit.workshop import doctor, doctor_place
 
 EMBEDDED = {"stt": "sphinx", "llm": "handbook", "tts": "espeak"}
 SETTINGS = Settings().changed(EMBEDDED)
@@ -254,3 +260,177 @@ def test_people_read_words_and_the_exit_code_says_whether_all_is_well():
     assert ill.returncode == 1
     assert "fix   language model (llm): " in ill.stdout
     assert "1 to fix." in ill.stderr
+
+
+# Where the kit lives. Each of these is really so: the folder is closed, the port is taken.
+
+
+def in_its_place(check, folder=None, path="", **environment):
+    """What a fresh Python finds that works in `folder`, and looks into `path` for packages."""
+    code = (
+        "import json; from dataclasses import asdict; from voice_kit.workshop import doctor_place; "
+        f"print(json.dumps(asdict(doctor_place.{check}())))"
+    )
+    root = str(Path(doctor.__file__).parents[2])
+    paths = os.pathsep.join(each for each in (str(path), root) if each)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": paths} | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return doctor.Finding(**json.loads(done.stdout))
+
+
+def one_clear_sentence_with_a_fix(finding):
+    assert finding.fix and "\n" not in finding.found + finding.fix
+    return finding.status
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def closed(tmp_path):
+    """A folder in which nothing can be written, whoever asks."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/proc")  # other folders are open to root
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o555)
+    if sys.platform == "win32":
+        pytest.skip("folders cannot be closed this way here")
+    return folder
+
+
+def test_a_machine_in_order_has_nothing_to_fix():
+    findings = list(doctor_place.place())
+    names = ["Python", "pip", "packages", "disk", "folders", "ports", "JupyterLab", "espeak"]
+    assert [finding.what for finding in findings] == names
+    assert not [finding for finding in findings if finding.status == "fix"]
+
+
+@pytest.mark.parametrize("number", [(3, 9, 2), (3, 10, 14), (3, 13, 0)])
+def test_a_python_that_does_not_fit_is_named(number, monkeypatch):
+    monkeypatch.setattr(sys, "version_info", number)
+    finding = doctor_place.python()
+    assert one_clear_sentence_with_a_fix(finding) == "fix"
+    assert ".".join(map(str, number)) in finding.found and sys.executable in finding.found
+    assert "make lab PYTHON=" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [("21.2.4", "fix"), ("9.0.1", "fix"), ("22.0", "ok")]
+)
+def test_a_pip_that_is_too_old_is_told_how_to_grow(tmp_path, number, status):
+    about = tmp_path / f"pip-{number}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: pip\nVersion: {number}\n")
+    finding = in_its_place("pip", path=tmp_path)
+    assert finding.status == status
+    assert number in finding.found
+    if status == "fix":
+        assert one_clear_sentence_with_a_fix(finding) == "fix"
+        assert finding.fix.endswith("-m ensurepip --upgrade")
+
+
+def test_a_full_disk_is_named(small_disk):
+    environment = {"TMPDIR": str(small_disk), "TMP": str(small_disk), "TEMP": str(small_disk)}
+    for finding in (
+        in_its_place("disk", folder=small_disk),
+        in_its_place("disk", VOICE_KIT_HOME=str(small_disk / "not" / "yet")),
+        in_its_place("disk", **environment),
+    ):
+        assert one_clear_sentence_with_a_fix(finding) == "fix"
+        assert str(small_disk) in finding.found
+        assert "Free some space" in finding.fix
+
+
+def test_a_disk_without_room_for_models_is_a_note_that_says_what_it_is_for(monkeypatch):
+    monkeypatch.setattr(doctor_place, "ROOM", 1e9)
+    finding = doctor_place.disk()
+    assert one_clear_sentence_with_a_fix(finding) == "note"
+    assert "HF_HOME" in finding.fix
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    folder = closed(tmp_path)
+    finding = in_its_place("folders", folder=folder)
+    assert one_clear_sentence_with_a_fix(finding) == "fix"
+    assert str(folder) in finding.found
+    assert "copy this one" in finding.fix
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path):
+    folder = closed(tmp_path)
+    finding = in_its_place("folders", folder=tmp_path, VOICE_KIT_HOME=str(folder / "mine"))
+    assert one_clear_sentence_with_a_fix(finding) == "fix"
+    assert str(folder) in finding.found
+    assert "VOICE_KIT_HOME" in finding.fix
+
+
+@pytest.mark.parametrize("name", doctor_place.PORTS)
+def test_a_port_that_is_taken_is_named_with_the_way_around_it(name):
+    number, way = doctor_place.PORTS[name]
+    with socket.socket() as other:
+        try:
+            other.bind(("127.0.0.1", number))
+            other.listen()
+        except OSError:
+            pass  # somebody has it already: as good
+        finding = doctor_place.ports()
+    assert one_clear_sentence_with_a_fix(finding) == "note"
+    assert f"{number} is taken ({name})" in finding.found
+    assert way in finding.fix
+
+
+def test_the_ports_are_those_that_the_commands_take():
+    from voice_kit.cli.room_view import room
+    from voice_kit.serve.config import Serve
+
+    assert doctor_place.PORTS["voice-kit serve"][0] == Serve().port
+    assert doctor_place.PORTS["voice-kit room"][0] == signature(room).parameters["port"].default
+
+
+@pytest.mark.parametrize("gone", ["phontab", "phondata", "lang", "libespeak-ng.so"])
+def test_a_voice_whose_data_is_not_whole_is_told_how_to_mend_it(tmp_path, gone):
+    import espeakng_loader
+
+    package = Path(espeakng_loader.__file__).parent
+    data = Path(espeakng_loader.get_data_path())
+    library = Path(espeakng_loader.get_library_path()).name
+    copy = tmp_path / "espeakng_loader"
+    (copy / data.name).mkdir(parents=True)
+    for file in [*package.iterdir(), *data.iterdir()]:
+        to = copy / file.relative_to(package)
+        name = "libespeak-ng.so" if file.name == library else file.name
+        if name != gone and file not in (data, package / "__pycache__"):
+            shutil.copytree(file, to) if file.is_dir() else shutil.copy(file, to)
+    finding = in_its_place("voice_data", path=tmp_path)
+    assert one_clear_sentence_with_a_fix(finding) == "fix"
+    assert finding.found == f"its {library if gone == 'libespeak-ng.so' else gone} is missing"
+    assert "--force-reinstall espeakng-loader" in finding.fix
+
+
+def test_a_voice_whose_package_is_gone_is_told_how_to_get_it(tmp_path):
+    (tmp_path / "espeakng_loader.py").write_text("raise ImportError('gone')")
+    finding = in_its_place("voice_data", path=tmp_path)
+    assert one_clear_sentence_with_a_fix(finding) == "fix"
+
+
+def test_where_nothing_temporary_can_be_written_it_says_so_and_goes_on(monkeypatch):
+    def nowhere():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    assert doctor_place.disk().status in ("ok", "note")

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import re
-import shutil
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,35 +20,19 @@ from voice_kit.errors import EngineFailedError, VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.think.mcp_tools import McpServers
 from voice_kit.types import RATE, Audio
+from voice_kit.workshop.doctor_place import Finding, place
 from voice_kit.workshop.trial import tried
 
 T = TypeVar("T")
-ROOM = 2.0
-"""Gigabytes of free disk that the models of the workshop need."""
 CARD, ENGINE = 8.0, 90.0
 """Seconds that a sound card, and an engine with its model, may need before we go on."""
 HUB = "huggingface.co"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the examination."""
-
-    what: str
-    status: Literal["ok", "note", "fix"]
-    """“note”: it works without, and here is how to have it."""
-    found: str
-    fix: str = ""
-    """What to type, or to do."""
-
-
 def examine(settings: Settings, *, offline: bool = False) -> Iterator[Finding]:
     """Every finding, as soon as it is known. Raises nothing: a failure is a finding, and so is
     what does not end in time."""
-    yield _python()
-    yield _packages()
-    yield _disk()
-    yield _jupyter()
+    yield from place()
     microphone, recorded = _microphone()
     yield microphone
     yield _speaker(recorded)
@@ -79,53 +56,6 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     # A daemon: a driver or a server that hangs must not keep us from leaving.
     threading.Thread(target=run, name="voice-kit doctor", daemon=True).start()
     return done.result(seconds)
-
-
-def _python() -> Finding:
-    found = ".".join(str(part) for part in sys.version_info[:3])
-    if (3, 11) <= sys.version_info[:2] <= (3, 12):
-        return Finding("Python", "ok", found)
-    return Finding("Python", "fix", found, "Install Python 3.11 or 3.12 from python.org.")
-
-
-def _packages() -> Finding:
-    try:
-        needed = [
-            re.split(r"[^\w.-]", line)[0]
-            for line in requires("voice-kit") or []
-            if "extra ==" not in line
-        ]
-    except PackageNotFoundError:
-        return Finding("packages", "fix", "voice-kit is not installed", "pip install -e .")
-    missing = [name for name in needed if not _installed(name)]
-    if missing:
-        fix = "make demo, or: pip install -e . -c constraints.txt"
-        return Finding("packages", "fix", f"missing: {', '.join(missing)}", fix)
-    return Finding(
-        "packages", "ok", f"voice-kit {version('voice-kit')} and the {len(needed)} it needs"
-    )
-
-
-def _installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _disk() -> Finding:
-    free = shutil.disk_usage(Path.home() if Path.home().exists() else Path.cwd()).free / 1e9
-    if free >= ROOM:
-        return Finding("disk", "ok", f"{free:.0f} GB free")
-    fix = f"Models need about {ROOM:g} GB. Without them the embedded engines are used."
-    return Finding("disk", "note", f"{free:.1f} GB free", fix)
-
-
-def _jupyter() -> Finding:
-    if importlib.util.find_spec("jupyterlab"):
-        return Finding("JupyterLab", "ok", version("jupyterlab"))
-    return Finding("JupyterLab", "note", "not here", "make lab, or: pip install -e '.[workshop]'")
 
 
 def _microphone() -> tuple[Finding, Audio | None]:
