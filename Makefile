@@ -87,29 +87,44 @@ define pip
 	exit 1
 endef
 
+# $(call room,gigabytes): stops where a first install would fill the disk, here or for what is under
+# way. A later one needs next to nothing.
+define room
+	@for place in . "$${TMPDIR:-/tmp}"; do \
+	  free=$$(df -Pk "$$place" 2>/dev/null | awk 'NR == 2 { print $$4 }'); \
+	  need=$(1); [ "$$place" = . ] || need=1; \
+	  if [ ! -e $@ ] && [ "$${free:-999999999}" -lt $$((need * 1000000)) ]; then \
+	    echo "This needs about $$need GB of disk in $$(cd "$$place" && pwd), where $$((free / 1000)) MB are free. Free some, or $$([ "$$place" = . ] && echo "copy this folder to another disk and run make there" || echo "let TMPDIR name a folder on another disk")." >&2; \
+	    exit 1; \
+	  fi; \
+	done
+endef
+
 # The build tools come first, so that later installs need no build environment of their own: with
 # everything in place, even a changed pyproject.toml is then installed without a network.
 define install
+	$(call room,$(3))
 	$(call pip,install $(TOOLS),the build tools)
 	$(call pip,install --no-build-isolation -e '$(1)',$(2))
 endef
 
 $(CORE): $(DECIDES)
-	$(call install,.,the core: about a minute)
+	$(call install,.,the core: about a minute,1)
 	@touch $(CORE)
 
 $(WORKSHOP): $(DECIDES)
-	$(call install,.[workshop],the workshop: two to four minutes)
+	$(call install,.[workshop],the workshop: two to four minutes,3)
 	@touch $(CORE) $(WORKSHOP)
 
 $(TEST): $(DECIDES)
-	$(call install,.[$(EXTRAS)],everything that the tests need: three to five minutes)
+	$(call install,.[$(EXTRAS)],everything that the tests need: three to five minutes,6)
 	@touch $(CORE) $(WORKSHOP) $(TEST)
 
 # .made says for which Python and which folder this .venv is: when Python was upgraded or the
 # folder moved, its programs no longer start, and it is made anew.
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PIP := import sys, pip; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (21, 3))
 MADE := $(shell cat .venv/.made 2>/dev/null)
 HAVE := $(shell $(PY) -c '$(VERSION)' 2>/dev/null)
 WANT := $(if $(PYTHON),$(shell $(PYTHON) -c '$(VERSION)' 2>/dev/null),$(HAVE))
@@ -118,9 +133,14 @@ ifneq ($(MADE)|$(WANT),$(HAVE) $(CURDIR)|$(HAVE))
 endif
 
 .venv/.made:
+	@if [ ! -w . ]; then \
+	  echo "Nothing can be written in this folder, and .venv has to be made in it. Copy the folder to where you may write, and run make there." >&2; \
+	  exit 1; \
+	fi
+	$(call room,1)
 	@if [ ! -e .venv/.made ] && [ "$(WANT)" = "$(HAVE)" ] && $(PY) -c '$(FITS)' 2>/dev/null; then \
 	  echo "Using the .venv that is here."; \
-	  $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip; \
+	  $(PY) -c '$(PIP)' 2>/dev/null || $(PY) -m ensurepip --upgrade; \
 	else \
 	  python=; \
 	  for candidate in $(if $(PYTHON),"$(PYTHON)",python3.11 python3.12 python3 python "py -3.11" "py -3.12"); do \

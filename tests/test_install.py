@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -302,3 +303,65 @@ def test_ci_calls_make_test_and_nothing_cleverer():
         "windows",
     }
     assert any(step.get("run", "").startswith("make test") for step in job["steps"])
+
+
+def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(kitchen):
+    with closed(kitchen.folder):
+        done = kitchen.make(".venv/.core")
+    assert done.returncode != 0
+    (sentence, *_) = done.stderr.splitlines()
+    assert "Copy the folder to where you may write" in sentence
+    assert kitchen.installs() == []
+
+
+@contextmanager
+def closed(folder):
+    """While this lasts, nothing can be written there, not even by root."""
+    if os.geteuid() != 0:
+        folder.chmod(0o555)
+        yield
+        folder.chmod(0o755)
+        return
+    bind = ["mount", "--bind", str(folder), str(folder)]
+    if subprocess.run(bind, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("place", ["folder", "temporary"])
+def test_a_disk_that_is_too_small_is_refused_before_it_is_full(kitchen, tmp_path, place):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=50m", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        if place == "folder":
+            kitchen.folder = shutil.copytree(kitchen.folder, small / "here")
+            done = kitchen.make(".venv/.core")
+        else:
+            done = kitchen.make(".venv/.core", f"TMPDIR={small}")
+    finally:
+        subprocess.run(["umount", "--lazy", str(small)], check=True)
+    assert done.returncode != 0
+    (sentence, *_) = done.stderr.splitlines()
+    assert sentence.startswith("This needs about 1 GB of disk in ")
+    assert str(small) in sentence
+    assert ("another disk and run make" if place == "folder" else "TMPDIR") in sentence
+    assert kitchen.installs() == []
+
+
+def test_an_old_pip_is_replaced_by_the_one_that_python_brings(kitchen):
+    subprocess.run(["./stand-in", "-m", "venv", ".venv"], check=True, cwd=kitchen.folder)
+    python, asked = kitchen.folder / ".venv/bin/python", kitchen.folder / "asked"
+    old = f'''  *"import sys, pip"*) exit 1 ;;
+  "-m ensurepip --upgrade") touch "{asked}" ;;
+  *ensurepip*)'''
+    python.write_text(python.read_text().replace("  *ensurepip*)", old))
+    done = kitchen.make(".venv/.core", python=None)
+    assert done.returncode == 0, done.stderr
+    assert asked.exists()
