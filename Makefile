@@ -3,7 +3,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test bench soak wheels constraints clean FORCE
+.PHONY: help demo lab slides slides-pdf test bench soak wheels constraints clean FORCE
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -17,12 +17,14 @@ PY := $(BIN)/python
 CORE := .venv/.core
 WORKSHOP := .venv/.workshop
 TEST := .venv/.test
+SLIDES := .venv/.slides
+REVEAL := slides/node_modules/.package-lock.json
 DECIDES := .venv/.made pyproject.toml constraints.txt
 EXTRAS := workshop,openai,llamacpp,piper,litellm,mcp,screen,serve,redis,ray,otel,test
 
 help: ## list these commands
 	@echo "make COMMAND, where COMMAND is one of:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
 demo: $(CORE) ## hear a recorded conversation (no torch, no Jupyter, no microphone)
 	@$(BIN)/voice-kit demo $(ARGS)
@@ -37,6 +39,12 @@ lab: $(WORKSHOP) ## check this machine, then open the notebooks
 	  flags="$$flags --no-browser"; \
 	fi; \
 	exec ../$(PY) -m jupyterlab $$flags
+
+slides: $(REVEAL) $(SLIDES) ## show the talk that goes with the course, sounds and all
+	@$(PY) slides/build.py --serve --repository "$(REPOSITORY)"
+
+slides-pdf: $(REVEAL) $(SLIDES) ## print the talk into slides/build/voice-kit.pdf
+	@$(PY) slides/build.py --pdf slides/build/voice-kit.pdf --repository "$(REPOSITORY)"
 
 test: $(TEST) ## set up what the tests need, and run every one
 	@bash .ci/debian
@@ -119,6 +127,21 @@ $(WORKSHOP): $(DECIDES)
 $(TEST): $(DECIDES)
 	$(call install,.[$(EXTRAS)],everything that the tests need: three to five minutes,6)
 	@touch $(CORE) $(WORKSHOP) $(TEST)
+
+$(SLIDES): $(CORE)
+	$(call pip,install segno,what draws the QR code)
+	@touch $(SLIDES)
+
+$(REVEAL): slides/package-lock.json
+	@command -v npm >/dev/null || { \
+	  echo "The slides need npm, which fetches reveal.js. Install Node.js 18 or later (nodejs.org has it; on Debian and Ubuntu: sudo apt install npm), then run make again." >&2; \
+	  exit 1; \
+	}
+	@echo "Fetching reveal.js."
+	@cd slides && npm ci --silent || { \
+	  echo "reveal.js could not be fetched: check the network, then run make again." >&2; exit 1; \
+	}
+	@touch $(REVEAL)
 
 # .made says for which Python and which folder this .venv is: when Python was upgraded or the
 # folder moved, its programs no longer start, and it is made anew.
