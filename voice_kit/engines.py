@@ -19,8 +19,8 @@ from voice_kit.errors import (
 )
 from voice_kit.settings import Settings
 
-Stage = Literal["vad", "stt", "llm", "tts", "judge"]
-STAGES: tuple[Stage, ...] = ("vad", "stt", "llm", "tts", "judge")
+Stage = Literal["vad", "stt", "llm", "tts", "judge"]  # what engines can be chosen for
+STAGES: tuple[Stage, ...] = ("vad", "stt", "llm", "tts", "judge")  # all of them
 
 BUILT_IN: dict[Stage, dict[str, str]] = {
     "vad": {
@@ -53,6 +53,7 @@ BUILT_IN: dict[Stage, dict[str, str]] = {
         "silence": "voice_kit.hear.judge_silence:Silence",
     },
 }
+"""The engines of the kit: by stage and name, the module and class of each."""
 
 LINE: dict[Stage, tuple[str, ...]] = {
     "vad": ("silero", "energy"),

@@ -391,7 +391,7 @@ class FrameHeard:
     """Its loudness: root mean square, full scale 1."""
 
 
-HearingEvent = SpeechStarted | Misfire | Paused | Resumed | TurnEnded
+HearingEvent = SpeechStarted | Misfire | Paused | Resumed | TurnEnded  # what ears say of sound
 
 Event = (
     FrameHeard
@@ -416,4 +416,4 @@ Event = (
     | Failed
     | EngineChanged
     | TurnFinished
-)
+)  # what observers are told of

@@ -1,0 +1,1 @@
+"""The loop: from what is heard to what is said, and back when somebody interrupts."""

@@ -26,17 +26,28 @@ class Segment(Protocol):
     """A stretch of Whisper's transcript, as faster-whisper gives it. Times in seconds."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """What was written."""
+
     @property
-    def start(self) -> float: ...
+    def start(self) -> float:
+        """Where it begins."""
+
     @property
-    def end(self) -> float: ...
+    def end(self) -> float:
+        """Where it ends."""
+
     @property
-    def avg_logprob(self) -> float: ...
+    def avg_logprob(self) -> float:
+        """The mean logarithm of its tokens' chances: 0 is sure."""
+
     @property
-    def no_speech_prob(self) -> float: ...
+    def no_speech_prob(self) -> float:
+        """Chance, in [0, 1], that nobody spoke."""
+
     @property
-    def compression_ratio(self) -> float: ...
+    def compression_ratio(self) -> float:
+        """How well zlib packs it: what repeats itself packs well."""
 
 
 def invented(segment: Segment, spoken: Spoken) -> bool:

@@ -1,0 +1,1 @@
+"""What engines share that ask a server: addresses, clients, and what can go wrong."""

@@ -1,0 +1,1 @@
+"""The conversation behind a socket, for one person or for many."""

@@ -28,8 +28,8 @@ from voice_kit.settings.groups import (
     Wake,
 )
 
-FILE = "voice-kit.toml"
-PREFIX = "VOICE_KIT_"
+FILE = "voice-kit.toml"  # of the working folder
+PREFIX = "VOICE_KIT_"  # of environment variables
 NOT_SETTINGS = {"VOICE_KIT_REQUIRE", "VOICE_KIT_HOME", "VOICE_KIT_STRICT", "VOICE_KIT_ROOM"}
 """Environment variables that share the prefix but are no settings."""
 

@@ -1,0 +1,1 @@
+"""What teaches and measures: the doctor, checks, demo, bench, scenarios, plugins."""

@@ -196,6 +196,7 @@ def bare(text: str) -> str:
 
 
 def main() -> None:
+    """Measure the judge of words, or let it learn anew."""
     parser = argparse.ArgumentParser(description=__doc__, prog="voice_kit.workshop.judging")
     parser.add_argument("--on", type=Path, metavar="FILE", help="a test set to measure on as well")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

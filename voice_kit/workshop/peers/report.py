@@ -92,6 +92,7 @@ def claim(tables: Mapping[str, Sequence[Row]]) -> str:
 
 
 def settings(found: Mapping[str, Any]) -> str:
+    """Under what conditions it was measured, in two lines or more."""
     machine = found["machine"]
     lines = [
         f"Engines {STT * 1000:.0f} + {LLM * 1000:.0f} + {TTS * 1000:.0f} ms, an answer may begin "
