@@ -18,7 +18,7 @@ from voice_kit.hear.batch import WAIT, Batch, Heard
 from voice_kit.hear.detection import Detection, probabilities
 from voice_kit.settings import Settings
 from voice_kit.sounds import clip
-from voice_kit.types import FRAME, Failed, FrameHeard, TurnFinished
+from voice_kit.types import FRAME, RATE, Audio, Failed, FrameHeard, TurnFinished
 from voice_kit.workshop.fakes import Script, scripted
 
 FRAME_SECONDS = 0.032
@@ -111,7 +111,7 @@ def test_one_stream_is_computed_at_once_and_without_a_future():
 def test_streams_in_step_are_computed_together_and_wait_for_nothing():
     detector = Remembering()
     answers = together(Batch(detector), *[ticks(6)] * 4)
-    assert detector.sizes == [1] * 4 + [4] * 5  # the first frames tell when the next ones are due
+    assert detector.sizes == [1, 3] + [4] * 5  # the first one knew of no other
     assert all(delays(each, ticks(6)) == [0] * 6 for each in answers)
 
 
@@ -120,7 +120,7 @@ def test_streams_in_step_are_computed_together_on_a_busy_loop_too():
     detector = Remembering()
     late = [at + (0.024 if n % 2 else 0) for n, at in enumerate(ticks(8))]
     together(Batch(detector), *[late] * 4)
-    assert detector.sizes == [1] * 4 + [4] * 7
+    assert detector.sizes == [1, 3] + [4] * 7
 
 
 def test_a_batch_is_computed_with_the_last_one_that_is_due():
@@ -157,7 +157,7 @@ def test_a_late_frame_is_waited_for_five_milliseconds_and_no_longer():
     answers = together(Batch(detector), first, second)
     assert delays(answers[0], first) == [0, 0, WAIT, 0, 0, 0]
     assert delays(answers[1], second) == [0] * 6
-    assert detector.sizes == [1, 1, 2, 1, 1, 1, 1, 2, 2]
+    assert detector.sizes == [1, 1, 2, 1, 1, 2, 2, 2]
 
 
 def test_a_stream_that_is_over_delays_the_others_once():
@@ -179,7 +179,7 @@ def test_nothing_of_many_streams_that_are_over_is_kept():
     batch = Batch(Remembering())
     together(batch, *[ticks(2)] * 50)
     together(batch, ticks(9))
-    assert len(batch._due) == 1
+    assert len(batch._punctual) == 1
     assert not batch._waiting
 
 
@@ -256,7 +256,7 @@ def test_who_no_longer_waits_is_left_out():
         gone.cancel()
         chances, _ = await stays
         assert chances[0] == 2
-        assert detector.sizes == [1, 1, 1, 1]
+        assert detector.sizes == [1, 2, 1]
         gone = batch.detect(frame(2), [states[0]])
         await asyncio.sleep(FRAME_SECONDS)
         lonely = [batch.detect(frame(2), [state]) for state in states[:1]]
@@ -355,21 +355,49 @@ def test_conversations_go_on_when_the_shared_detector_fails_once():
 
 def test_a_real_network_in_a_batch_says_what_it_says_alone():
     silero = make("vad", "silero", Settings())
+    hiss = np.random.default_rng(1).normal(0, 1e-4, 60 * RATE).astype(np.float32)
     names = ["question_vad", "answer_yes", "noise_cough", "pause_timer"]
+    clean = [clip(name).audio().samples for name in names]
+    sounds = [Audio(each + hiss[: len(each)], RATE) for each in clean]
     batch = Batch(silero)
 
-    async def listen(name):
+    async def listen(sound):
         state, chances = batch.start(), []
-        async for each in FileMicrophone(clip(name).audio()):
+        async for each in FileMicrophone(sound):
             (chance,), (state,) = await answered(batch.detect(each[np.newaxis], [state]))
             chances.append(chance)
         return chances
 
     async def all_of_them():
-        return await asyncio.gather(*map(listen, names))
+        return await asyncio.gather(*map(listen, sounds))
 
-    for name, chances in zip(names, run(all_of_them(), fast=True), strict=True):
-        np.testing.assert_allclose(chances, probabilities(silero, clip(name).audio()), atol=1e-5)
+    for sound, chances in zip(sounds, run(all_of_them(), fast=True), strict=True):
+        np.testing.assert_allclose(chances, probabilities(silero, sound), atol=1e-5)
+
+
+def test_digital_silence_is_not_computed_and_nobody_waits_for_who_is_silent():
+    detector = Remembering()
+    batch = Batch(detector)
+
+    async def scene():
+        muted, state = batch.start(), batch.start()
+        for at in ticks(3):
+            await asyncio.sleep(at - asyncio.get_running_loop().time())
+            (chance,), (muted,) = batch.detect(frame(0), [muted])
+            assert chance == 0
+            await asyncio.sleep(0.001)
+            _, (state,) = batch.detect(frame(1), [state])
+
+    run(scene(), fast=True)
+    assert detector.sizes == [1, 1, 1]
+
+
+def test_a_backlog_is_worked_off_in_batches_without_a_wait():
+    detector = Remembering()
+    sounds = [[0.1, 0.9] + [0.9] * 24 for _ in range(3)]
+    answers = together(Batch(detector), *sounds)
+    assert [at for of_one in answers for _, at in of_one[2:]] == pytest.approx([0.9] * 72)
+    assert detector.sizes[-20:] == [3] * 20
 
 
 def test_the_line_of_detectors_names_the_one_behind_the_batch():

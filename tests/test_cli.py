@@ -31,6 +31,7 @@ COMMANDS = [
     "why",
     "scenario",
     "bench",
+    "load",
 ]
 
 

@@ -13,7 +13,9 @@ pytest.importorskip("fastapi", reason="no FastAPI: pip install 'voice-kit[serve]
 pytest.importorskip("prometheus_client", reason="no client: pip install 'voice-kit[serve]'")
 
 import httpx
+import websockets
 from helpers_http import TOKEN, app_of, serving, shared_with
+from helpers_serve import say, served, until
 from prometheus_client.parser import text_string_to_metric_families
 from scenes import Faulty, Scene
 from scripted_server import ScriptedServer
@@ -21,8 +23,7 @@ from scripted_server import ScriptedServer
 from voice_kit.hear.batch import Batch
 from voice_kit.serve import health
 from voice_kit.serve.metrics import REASONS, Metrics
-from voice_kit.serve.observed import observed
-from voice_kit.types import FRAME, Failed, FrameHeard, TurnFinished, TurnStarted
+from voice_kit.types import FRAME, Failed, FrameHeard
 from voice_kit.workshop.fakes import (
     LoudnessDetector,
     Script,
@@ -149,17 +150,15 @@ def test_an_observer_remembers_nothing_of_turns_that_are_over():
 
 def test_the_wait_for_the_frames_of_others_is_counted():
     metrics = Metrics()
-    detector = metrics.timed(Batch(LoudnessDetector(), wait=0.02))
+    detector = Batch(LoudnessDetector(), wait=0.02, waited=metrics.queue("vad_batch"))
 
     async def two():
-        frame = np.zeros((1, FRAME), np.float32)
+        frame = np.full((1, FRAME), 0.1, np.float32)
         states = [detector.start(), detector.start()]
         for _ in range(3):
             found = [detector.detect(frame, [state]) for state in states]
-            heard = [await each if asyncio.iscoroutine(each) else each for each in found]
+            heard = [await each if asyncio.isfuture(each) else each for each in found]
             states = [after[0] for _, after in heard]
-            for stream in list(detector._detector._due):
-                detector._detector._due[stream] = 0.0
 
     asyncio.run(two())
     assert read(metrics)["queue_seconds_count", "vad_batch"] > 0
@@ -213,29 +212,35 @@ def test_several_workers_answer_for_all(tmp_path):
     assert values["sessions",] == 2
 
 
-def test_while_the_gateway_runs_its_loop_and_its_turns_are_watched():
+def test_each_turn_of_a_conversation_is_counted_and_traced_once():
+    service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+
     async def takes(request, reply):
         await reply.whole(b"", 200, "application/x-protobuf")
 
-    async def scene(url):
-        shared = shared_with(otlp=url)
-        async with observed(shared):
-            with shared.metrics.session("sess_7") as observe:
-                observe(TurnStarted(1, 0.0, False))
-                observe(TurnFinished(1, 1.0, "hello", "hi", "hi", False))
-            frame, vad = np.zeros((1, FRAME), np.float32), shared.engines_for_one().vad.current
-            assert vad.detect(frame, [vad.start()])[0] == 0
-        return shared.metrics
+    async def one_turn(address):
+        async with websockets.connect(address.realtime) as socket:
+            content = [{"type": "input_text", "text": "a secret"}]
+            item = {"type": "message", "role": "user", "content": content}
+            await say(socket, type="conversation.item.create", item=item)
+            await say(socket, type="response.create")
+            await until(socket, "response.done")
 
-    pytest.importorskip("opentelemetry.sdk", reason="no SDK: pip install 'voice-kit[otel]'")
     with ScriptedServer(takes) as collector:
-        metrics = asyncio.run(scene(collector.url))
-        (request,) = collector.asked("/v1/traces")
-    assert b"voice_kit.turn" in request.body
-    assert b"sess_7" in request.body
-    assert b"hello" not in request.body
-    assert read(metrics)["turns_total", "spoken"] == 1
-    assert metrics.tracing is None
+        with served(otlp=collector.url) as address:
+            asyncio.run(one_turn(address))
+        requests = collector.asked("/v1/traces")
+    assert read(address.shared.metrics)["turns_total", "typed"] == 1
+    assert requests
+    names = [
+        span.name
+        for request in requests
+        for of in service.ExportTraceServiceRequest.FromString(request.body).resource_spans
+        for scope in of.scope_spans
+        for span in scope.spans
+    ]
+    assert names.count("voice_kit.turn") == 1
+    assert not any(b"secret" in request.body for request in requests)
 
 
 # Over HTTP

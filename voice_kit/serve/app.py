@@ -18,7 +18,6 @@ from voice_kit.serve import docs, health, http_conversations, http_openai, http_
 from voice_kit.serve.config import Serve
 from voice_kit.serve.hang_up import Reachable
 from voice_kit.serve.headers import SafeHeaders
-from voice_kit.serve.observed import observed
 from voice_kit.serve.problems import tell_problems
 from voice_kit.serve.refused import Refused, tell_refusals
 from voice_kit.serve.shared import Shared
@@ -47,8 +46,10 @@ def create_app(
 
     @asynccontextmanager
     async def open_places(app: FastAPI) -> AsyncIterator[None]:
-        async with together.places, observed(together):
+        async with together.places, asyncio.TaskGroup() as watching:
+            watch = watching.create_task(together.metrics.watch_loop())
             yield
+            watch.cancel()
         await asyncio.to_thread(together.close)
 
     app = FastAPI(

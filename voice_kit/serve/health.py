@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from voice_kit.serve.doors import is_loopback
 from voice_kit.serve.guests import shared_of
-from voice_kit.serve.metrics import metrics_of
 from voice_kit.serve.problems import Told
 
 router = APIRouter(tags=["Operation"])
@@ -69,7 +68,7 @@ async def metrics(request: Request) -> Response:
     shared = shared_of(request)
     if not shared.serve.open_metrics and not _from_here(request):
         shared.doors.guest(request)
-    return Response(metrics_of(shared).text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(shared.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 STAGES = ("vad", "stt", "llm", "tts", "judge")

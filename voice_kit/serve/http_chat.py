@@ -15,7 +15,6 @@ from voice_kit.converse.line import Line
 from voice_kit.converse.steps import StageFailedError, stream
 from voice_kit.serve.chat_request import ChatRequest
 from voice_kit.serve.guests import shared_of
-from voice_kit.serve.metrics import metrics_of
 from voice_kit.serve.pouring import Pour, Poured
 from voice_kit.serve.problems import PROBLEMS, Problem, Route, problem_of
 from voice_kit.serve.refused import openai_error
@@ -47,7 +46,7 @@ async def completions(request: Request, wanted: ChatRequest) -> Poured:
     Tokens are estimated, four letters each: engines do not tell. Leaving stops the engine.
     """
     shared = shared_of(request)
-    llm, failed = shared.engines_for_one().llm, metrics_of(shared).failed
+    llm, failed = shared.engines_for_one().llm, shared.metrics.failed
     answer = Answer(wanted, llm, shared.settings.timeouts.llm, failed)
 
     async def whole(pour: Pour) -> None:

@@ -15,7 +15,6 @@ from pydantic import BaseModel, Field
 from voice_kit.audio.tape import Tape
 from voice_kit.converse.steps import stream
 from voice_kit.serve.guests import shared_of, within_limits
-from voice_kit.serve.metrics import metrics_of
 from voice_kit.serve.pouring import Pour, Poured
 from voice_kit.serve.problems import PROBLEMS, Problem, Route, SoundRoute
 from voice_kit.serve.sound_in import sound_in
@@ -68,12 +67,10 @@ async def transcriptions(
 
     async def work(pour: Pour) -> None:
         engines, heard = shared.engines_for_one(), list[Stretch]()
-        count = metrics_of(shared)
+        count = shared.metrics
         async with (
             turnstile.turn() as waited,
-            aclosing(
-                stretches(audio, engines, shared.settings, metrics_of(shared).failed)
-            ) as parts,
+            aclosing(stretches(audio, engines, shared.settings, shared.metrics.failed)) as parts,
         ):
             count.waited("http", waited)
             async for part in parts:
@@ -146,7 +143,7 @@ async def speech(request: Request, wanted: SpeechRequest) -> Poured:
                 await pour(data)
 
         for part in filter(None, parts):
-            sounds = first_that_works(line, partial(say, part), metrics_of(shared).failed)
+            sounds = first_that_works(line, partial(say, part), shared.metrics.failed)
             async with aclosing(sounds):
                 async for sound in sounds:
                     tape.add(sound)
@@ -171,7 +168,7 @@ async def _spoken(
                 yield speech.audio
             return
         async with turnstile.turn() as waited:
-            metrics_of(shared).waited("http", waited)
+            shared.metrics.waited("http", waited)
             sounds = [speech.audio async for speech in made]
     for sound in sounds:
         yield sound

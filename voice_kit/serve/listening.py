@@ -31,6 +31,8 @@ LONGEST = 120.0
 """Seconds of sound that a client may gather before it says that it has finished."""
 SHORTEST = 0.1
 """Seconds of sound that can be words."""
+COUNTED = 0.25
+"""Seconds of sound that are counted at once: counting each frame would cost as much as hearing."""
 
 
 class Listener:
@@ -52,7 +54,8 @@ class Listener:
         """Whether the client says itself when it has finished."""
         self.rate = OUT_RATE
         self._talk, self._microphone, self._speaker = talk, microphone, speaker
-        self._teller, self._update, self._sound, self._typed = teller, update, sound, typed
+        self._teller, self._update, self._typed = teller, update, typed
+        self._count, self._uncounted = sound, 0.0
         self._gathered: list[bytes] = []
         self._gathered_rate = OUT_RATE
         self._seconds = 0.0
@@ -113,6 +116,12 @@ class Listener:
                 raise BadMessageError("unsupported_event", why, about)
             case "session.authenticate":
                 return  # who is in already may say so again
+
+    def _sound(self, seconds: float) -> None:
+        self._uncounted += seconds
+        if self._uncounted >= COUNTED:
+            counted, self._uncounted = self._uncounted, 0.0
+            self._count(counted)
 
     def _append(self, data: bytes) -> None:
         self._sound(len(data) / 2 / self.rate)

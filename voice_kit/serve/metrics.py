@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -37,7 +37,6 @@ from voice_kit.types import (
 )
 
 if TYPE_CHECKING:
-    from voice_kit.serve.shared import Shared
     from voice_kit.serve.tracing import Tracing
 
 Observer = Callable[[Event], None]
@@ -58,7 +57,8 @@ QUEUE = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0
 class Metrics:
     """Counters and histograms of one app; `observer` is one conversation's share of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        """`tracing` watches every conversation, too."""
         self.registry = registry = CollectorRegistry()
         if not several_workers():
             ProcessCollector(registry=registry)
@@ -90,8 +90,7 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self.tracing: Tracing | None = None
-        """What else watches every conversation, if anything does."""
+        self._tracing = tracing
         self._reasons: set[str] = set()
         for stage in FAILING:  # a rate needs a first value
             self._failures.labels(stage)
@@ -104,9 +103,9 @@ class Metrics:
         `kind` "http" is for a recording that was answered: its wait for the end is nobody's.
         """
         share = _Share(self, kind)
-        if self.tracing is None:
+        if not self._tracing:
             return share
-        traced = self.tracing.observer(session, kind=kind)
+        traced = self._tracing.observer(session, kind=kind)
 
         def both(event: Event) -> None:
             share(event)
@@ -137,11 +136,14 @@ class Metrics:
 
     def waited(self, queue: str, seconds: float) -> None:
         """Work waited so long for its turn at one of `QUEUES`."""
-        self._queues.labels(queue if queue in QUEUES else "other").observe(seconds)
+        self.queue(queue)(seconds)
 
-    def timed(self, detector: Any) -> TimedDetector:
-        """A batched detector, whose waits are counted from now on."""
-        return TimedDetector(detector, self)
+    def queue(self, name: str) -> Callable[[float], None]:
+        """What is told how long work waited for its turn at one of `QUEUES`."""
+        counting: Callable[[float], None] = self._queues.labels(
+            name if name in QUEUES else "other"
+        ).observe
+        return counting
 
     async def watch_loop(self, every: float = 0.25) -> None:
         """Count how late the event loop is, until cancelled."""
@@ -206,35 +208,6 @@ class _Share:
             turn = timeline.turns.pop()
             asked = "typed" if turn.typed and turn.heard else "spoken"
             self._metrics.turn(turn, self._kind or (asked if turn.heard else "announced"))
-
-
-class TimedDetector:
-    """A `Batch`, of which it is counted how long each frame waits for those of others."""
-
-    def __init__(self, detector: Any, metrics: Metrics) -> None:
-        self.name, self.direct = detector.name, bool(getattr(detector, "direct", False))
-        self.start = detector.start
-        self._detector, self._metrics = detector, metrics
-
-    def detect(self, frames: Any, states: Any) -> Any:
-        """As the detector does."""
-        found = self._detector.detect(frames, states)
-        return self._waiting(found) if isinstance(found, asyncio.Future) else found
-
-    async def _waiting(self, found: Awaitable[Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        heard = await found
-        self._metrics.waited("vad_batch", loop.time() - began)
-        return heard
-
-
-def metrics_of(shared: Shared) -> Metrics:
-    """Those of this app; made when they are first asked for."""
-    if shared.metrics is None:
-        shared.metrics = Metrics()
-    found: Metrics = shared.metrics
-    return found
 
 
 def several_workers() -> bool:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from voice_kit.engines import Choice
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Doors
-from voice_kit.serve.server import Server, config_of, listening, run_workers
+from voice_kit.serve.server import Server, config_of, listening, run_workers, settle
 from voice_kit.settings import Settings
 
 
@@ -62,6 +62,7 @@ class Running:
         app = make()
         self.choices = app.state.shared.engines.choices
         on_start()
+        settle()
         Server(config_of(app, self.serve, **self._more)).run(sockets=[self.socket])
 
     def _in_the_room(self, serve: Serve) -> tuple[Serve, str]:

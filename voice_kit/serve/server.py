@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -64,7 +65,16 @@ class Behind:
 
     def __call__(self) -> Any:
         """The app."""
-        return behind(self.make(), _proxies(self.serve))
+        made = behind(self.make(), _proxies(self.serve))
+        settle()
+        return made
+
+
+def settle() -> None:
+    """What was loaded until now is there to stay: to look through all of it for garbage would
+    make every conversation wait for a tenth of a second, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _proxies(serve: Serve) -> tuple[str, ...]:

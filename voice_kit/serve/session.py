@@ -66,8 +66,7 @@ class Session:
         writing = loop.create_task(self.outbox.run(send))
         try:
             with shared.metrics.session(self.id) as counted:
-                traced = shared.tracing.observer(self.id)
-                seldom = _but_frames(observer(self.id), counted, traced)
+                seldom = _but_frames(observer(self.id), counted)
                 observers: list[Observer] = [self.teller, seldom]
                 self.talk = await asyncio.to_thread(self._assistant, hold, observers)
                 await self._converse(receive, hold)

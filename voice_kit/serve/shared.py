@@ -17,7 +17,7 @@ from voice_kit.hear.batch import Batch
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Doors
 from voice_kit.serve.limits import Limits
-from voice_kit.serve.metrics import Metrics, TimedDetector
+from voice_kit.serve.metrics import Metrics
 from voice_kit.serve.places import Places, make_places
 from voice_kit.serve.pool import Once, pooled
 from voice_kit.serve.tracing import Tracing
@@ -55,8 +55,8 @@ class Shared:
         self.serve = serve or Serve()
         self.doors = Doors(self.serve)  # first of all: who must not come in waits for nothing
         self.settings = within(settings or Settings(), self.serve)
-        self.metrics = Metrics()
         self.tracing = Tracing(self.serve.otlp)
+        self.metrics = Metrics(self.tracing)
         self.engines = self._together(engines or load_engines(self.settings))
         self.router = self._learned()
         self.places = places or make_places(self.serve.redis, self.serve.keep_days)
@@ -134,7 +134,7 @@ class Shared:
         )  # fmt: skip
 
     def _batched(self, detector: Any) -> Any:
-        return TimedDetector(Batch(detector), self.metrics)
+        return Batch(detector, waited=self.metrics.queue("vad_batch"))
 
     def _learned(self) -> Router | None:
         """What decides which way to answer: it belongs to no conversation."""

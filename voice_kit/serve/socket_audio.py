@@ -17,6 +17,7 @@ IDLE = 1.5
 """Seconds without sound from a client after which what was said so far is all."""
 LOST = 313
 """Frames, 10 s: where more than these are missing, the client has begun to count anew."""
+FULL_SCALE = np.float32(1 / 32768)
 SWALLOW = 16
 """Frames heard in a row before others have a turn, when they come all at once."""
 
@@ -47,7 +48,9 @@ class SocketMicrophone:
         if isinstance(message, Silence):
             self._queue.append(count - known)
         else:
-            self._queue.extend(message.frames[known:] * np.float32(1 / 32768))
+            samples = message.frames[known:].astype(np.float32)
+            samples *= FULL_SCALE
+            self._queue.extend(samples)
         self._next = (message.number + count) & 0xFFFFFFFF if count > known else self._next
         self._ring(True)
 

@@ -15,7 +15,6 @@ from voice_kit.converse.line import Line
 from voice_kit.converse.steps import StageFailedError
 from voice_kit.serve.doors import Guest
 from voice_kit.serve.hold import Hold
-from voice_kit.serve.metrics import metrics_of
 from voice_kit.serve.problems import PATIENCE, Problem
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shared import Shared
@@ -104,7 +103,7 @@ class Turn:
             replace(shared.engines_for_one(), vad=Line("vad", vad)),
             self._taker,
             settings,
-            observers=[self.notes, metrics_of(shared).observer(kind="http")],
+            observers=[self.notes, shared.metrics.observer(kind="http")],
             history=hold.history() if hold else KeptHistory(RamStore(), "turn"),
             router=shared.router,
             folder=shared.folder(subject, hold.id if hold else ""),

@@ -1,5 +1,7 @@
 """Many conversations in one fresh process: `python -m voice_kit.workshop.bench_load N TURNS`.
 
+A pause in seconds after each question, and the sets they are from, may follow.
+
 Prints one line of JSON: what a conversation costs, and how late its answers are.
 """
 
@@ -13,7 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from voice_kit.hear.batch import Batch
 from voice_kit.settings import Settings
 from voice_kit.types import RATE
 from voice_kit.workshop.bench_turns import EARLY, converse, rows_of, staggered
-from voice_kit.workshop.peers.scenes import Scene, scene
+from voice_kit.workshop.peers.scenes import REST, Scene, scene
 from voice_kit.workshop.peers.stage import Record
 
 TURNS = 3
@@ -35,12 +37,15 @@ SCENES = 20
 """Different ones; more conversations than this hear the same again, each at its own time."""
 
 
-def measure(conversations: int, turns: int = TURNS) -> dict[str, Any]:
+def measure(
+    conversations: int, turns: int = TURNS, rest: float = REST, sets: Sequence[str] = EARLY.sets
+) -> dict[str, Any]:
     """Milliseconds of CPU and megabytes a conversation, and when its answers came.
 
     Blocks for as long as the sound lasts. Raises `VoiceKitError`.
     """
-    command = [sys.executable, "-m", __name__, str(conversations), str(turns)]
+    what = (str(conversations), str(turns), str(rest), *sets)
+    command = [sys.executable, "-m", __name__, *what]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
@@ -58,13 +63,18 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def _hold(conversations: int, turns: int) -> dict[str, Any]:
+def scenes(conversations: int, turns: int, rest: float, sets: Sequence[str]) -> list[Scene]:
+    """What each conversation hears."""
+    few = [scene(sets, turns, seed, rest) for seed in range(min(SCENES, conversations))]
+    return [few[number % len(few)] for number in range(conversations)]
+
+
+async def _hold(conversations: int, turns: int, rest: float, sets: Sequence[str]) -> dict[str, Any]:
     detector = Batch(make("vad", "silero", Settings()))
-    scenes = [scene(EARLY.sets, turns, seed) for seed in range(min(SCENES, conversations))]
+    heard = scenes(conversations, turns, rest, sets)
     await _talks([scene(("short",), 1, 0) for _ in range(4)], detector)  # what all share is loaded
     _give_back()
     empty, began = resident(), time.perf_counter()
-    heard = [scenes[number % len(scenes)] for number in range(conversations)]
     talking = asyncio.ensure_future(_talks(heard, detector))
     await asyncio.sleep(SETTLE)
     cpu, since = time.process_time(), time.perf_counter()
@@ -99,4 +109,6 @@ async def _talks(heard: list[Scene], detector: Batch) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_hold(*map(int, sys.argv[1:])))))
+    _, conversations, turns, *more = sys.argv
+    rest, sets = float(more[0]) if more else REST, more[1:] or EARLY.sets
+    print(json.dumps(asyncio.run(_hold(int(conversations), int(turns), rest, sets))))

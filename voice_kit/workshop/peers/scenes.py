@@ -49,26 +49,32 @@ class Scene:
 
 def scene(sets: Sequence[str], turns: int, seed: int, rest: float = REST) -> Scene:
     """`turns` turns of each set, in an order that only the seed decides."""
-    order = random.Random(seed)
-    chosen: list[tuple[str, Clip, float]] = []
+    chosen: list[tuple[str, list[tuple[Audio, str]]]] = []
     for name in sets:
         of_set = _of(name)
         for index in range(turns):
             pause = PAUSES[(seed * turns + index) % len(PAUSES)] if name == "pauses" else 0.0
-            chosen.append((name, of_set[(seed * turns + index) % len(of_set)], pause))
-    order.shuffle(chosen)
+            clip = of_set[(seed * turns + index) % len(of_set)]
+            chosen.append((name, with_pause(clip, pause)))
+    random.Random(seed).shuffle(chosen)
+    return laid_out(chosen, seed, rest)
 
+
+def laid_out(
+    chosen: Sequence[tuple[str, list[tuple[Audio, str]]]], seed: int, rest: float = REST
+) -> Scene:
+    """These turns, one after another in a quiet room: of each its set, and what is said in it, as
+    sounds (16 kHz) with their words."""
     at = 1.0
     pieces: list[Samples] = [_quiet(at)]
     asked: list[Asked] = []
     words: list[tuple[float, str]] = []
-    for name, clip, pause in chosen:
-        parts = with_pause(clip, pause)
+    for name, parts in chosen:
         start = at
         for part, said in parts:
             words += _timed(said, at, part.seconds)
             at += part.seconds
-        asked.append(Asked(name, start, words[-1][0], at + rest))
+        asked.append(Asked(name, start, at, at + rest))
         pieces += [*(part.samples for part, _ in parts), _quiet(rest)]
         at += rest
     sound = np.concatenate(pieces)
