@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from voice_kit.audio.files import read
 from voice_kit.cli import options
 from voice_kit.cli.options import console, notes, put
 from voice_kit.errors import VoiceKitError, install, need
@@ -48,6 +47,7 @@ def load(
     Example: voice-kit load http://127.0.0.1:8765/?token=… --conversations 20
     """
     need("voice-kit load", "fastapi", "uvicorn", "websockets", fix=install("serve"))
+    from voice_kit.audio.files import read
     from voice_kit.workshop import load as work
     from voice_kit.workshop import load_gateway
 

@@ -21,6 +21,7 @@ import numpy as np
 from voice_kit.errors import VoiceKitError
 from voice_kit.types import RATE, Audio, Message, Speech, Stops, Transcript
 from voice_kit.workshop import bench_load, load
+from voice_kit.workshop.load_caller import Caller
 from voice_kit.workshop.peers.plan import ANSWER as SECONDS
 from voice_kit.workshop.peers.plan import LLM, STT, TTS
 from voice_kit.workshop.peers.scenes import Scene
@@ -136,7 +137,7 @@ def compared(conversations: int, questions: int, rest: float) -> dict[str, Any]:
 
 async def _called(
     gateway: Measured, address: str, token: str, heard: Sequence[Scene]
-) -> tuple[list[load.Caller], dict[str, float]]:
+) -> tuple[list[Caller], dict[str, float]]:
     """The callers, once they have talked, and what the gateway needed in the middle of it."""
     talking = asyncio.ensure_future(load.call(address, token, heard, CONNECTS))
     seconds = min(len(each.sound) for each in heard) / RATE
