@@ -146,6 +146,7 @@ $(REVEAL): slides/package-lock.json
 # .made says for which Python and which folder this .venv is: when Python was upgraded or the
 # folder moved, its programs no longer start, and it is made anew.
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+COMMA := ,
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PIP := import sys, pip; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (21, 3))
 MADE := $(shell cat .venv/.made 2>/dev/null)
@@ -170,7 +171,8 @@ endif
 	    if $$candidate -c '$(FITS)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
 	  done; \
 	  if [ -z "$$python" ]; then \
-	    echo "voice-kit needs Python 3.11 or 3.12 with its venv module, but $(if $(PYTHON),$(PYTHON) is not that,none is on the PATH). Install it (python.org has it; on Debian and Ubuntu: sudo apt install python3 python3-venv) or say where it is: make PYTHON=/path/to/python3.12" >&2; \
+	    have=$$($(or $(PYTHON),python3) --version 2>/dev/null); case "$$have" in Python*) ;; *) have= ;; esac; \
+	    echo "voice-kit needs Python 3.11 or 3.12 with its venv module, but $(if $(PYTHON),$(PYTHON) is not that$${have:+ but $$have},none is on the PATH$${have:+$(COMMA) only $$have}). Install it (python.org has it; on Debian and Ubuntu: sudo apt install python3 python3-venv) or say where it is: make PYTHON=/path/to/python3.12" >&2; \
 	    exit 1; \
 	  fi; \
 	  echo "Making .venv with $$($$python --version)."; \

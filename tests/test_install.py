@@ -180,6 +180,75 @@ class Kitchen:
         log.unlink(missing_ok=True)
         return [line.split()[-1] for line in lines if " -e " in line]
 
+    def log(self):
+        """Every call of Python and of the kit's command since the last question."""
+        log = self.folder / "log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
+
+    def install(self, *stamps):
+        """Let everything be installed; the kit's command then only writes down its words."""
+        done = self.make(*stamps)
+        assert done.returncode == 0, done.stderr
+        self.log()
+        command = self.folder / ".venv/bin/voice-kit"
+        command.write_text(f'#!/bin/sh\necho "voice-kit $*" >> "{self.folder}/log"\n')
+        command.chmod(0o755)
+
+
+def test_make_demo_installs_the_core_and_plays_it(kitchen):
+    kitchen.install(".venv/.core")
+    assert kitchen.make("demo").returncode == 0
+    assert kitchen.log() == ["voice-kit demo"]
+    kitchen.make("demo", "ARGS=--fast")
+    assert kitchen.log() == ["voice-kit demo --fast"]
+
+
+def test_make_lab_examines_the_machine_and_opens_the_notebooks(kitchen):
+    (kitchen.folder / "notebooks").mkdir()
+    kitchen.install(".venv/.workshop")
+    done = kitchen.make("lab", "LAB=--port=1234")
+    assert done.returncode == 0, done.stderr
+    examined, opened = kitchen.log()
+    assert examined == "voice-kit doctor"
+    assert opened.startswith("-m jupyterlab --port=1234")
+    if "No browser on this machine" in done.stdout:
+        assert opened.endswith("--no-browser")
+
+
+def test_what_the_doctor_finds_keeps_nobody_from_the_notebooks(kitchen):
+    (kitchen.folder / "notebooks").mkdir()
+    kitchen.install(".venv/.workshop")
+    (kitchen.folder / ".venv/bin/voice-kit").write_text("#!/bin/sh\nexit 1\n")
+    done = kitchen.make("lab")
+    assert done.returncode == 0
+    assert "The notebooks work all the same" in done.stdout
+    assert "jupyterlab" in kitchen.log()[-1]
+
+
+def test_make_bench_measures_us_and_the_others(kitchen):
+    kitchen.install(".venv/.test")
+    assert kitchen.make("bench").returncode == 0
+    ours, words, peers = kitchen.log()
+    assert ours.strip() == "voice-kit bench"
+    assert words.strip() == "-m voice_kit.workshop.wer"
+    assert peers.strip() == "-m voice_kit.workshop.peers.run"
+
+
+def test_wheels_are_fetched_for_a_room_without_a_network(kitchen):
+    assert kitchen.make("wheels").returncode == 0
+    (line,) = [line for line in kitchen.log() if "wheel" in line]
+    assert "--wheel-dir .wheels" in line and line.endswith(".[workshop]")
+
+
+def test_make_clean_leaves_what_was_cloned(kitchen):
+    before = sorted(path.name for path in kitchen.folder.iterdir())
+    kitchen.install(".venv/.core")
+    (kitchen.folder / "voice-kit-demo").mkdir()
+    assert kitchen.make("clean").returncode == 0
+    assert sorted(path.name for path in kitchen.folder.iterdir()) == before
+
 
 def test_a_second_run_installs_nothing(kitchen):
     assert kitchen.make(".venv/.core").returncode == 0
@@ -255,6 +324,14 @@ def test_a_python_that_does_not_fit_is_refused_in_one_sentence(kitchen):
     assert sentence.startswith("voice-kit needs Python 3.11 or 3.12")
     assert "/bin/false is not that" in sentence
     assert "make PYTHON=" in sentence
+
+
+def test_the_python_that_is_here_is_named_with_its_number(kitchen):
+    other = kitchen.folder / "other"
+    other.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.13.0\n')
+    other.chmod(0o755)
+    done = kitchen.make(".venv/.core", python="./other")
+    assert "./other is not that but Python 3.13.0. Install" in done.stderr
 
 
 def test_without_any_python_it_says_where_to_get_one(kitchen):
