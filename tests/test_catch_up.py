@@ -112,7 +112,7 @@ def test_a_notebook_that_there_is_not_is_named_with_those_there_are():
 
 def test_where_nothing_can_be_written_one_sentence_says_so(own_home, capsys):
     (own_home / "exercises").write_text("a file is in the way")
-    with pytest.raises(VoiceKitError, match="Set VOICE_KIT_HOME"):
+    with pytest.raises(VoiceKitError, match="set VOICE_KIT_HOME"):
         list(catch_up("03", COURSE))
 
 

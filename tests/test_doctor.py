@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from inspect import signature
 from pathlib import Path
 
@@ -434,3 +435,20 @@ def test_where_nothing_temporary_can_be_written_it_says_so_and_goes_on(monkeypat
 
     monkeypatch.setattr(tempfile, "gettempdir", nowhere)
     assert doctor_place.disk().status in ("ok", "note")
+
+
+def test_an_answer_that_was_kept_survives_a_full_disk(small_disk, monkeypatch, capsys):
+    from voice_kit.workshop import checks
+
+    (exercise, *_) = checks.EXERCISES.values()
+    monkeypatch.setenv("VOICE_KIT_HOME", str(small_disk))
+    checks.keep(exercise, "def mine():\n    return 1\n")
+    kept = checks.kept_file(exercise)
+    before = kept.read_text()
+    with (small_disk / "the rest").open("wb", buffering=0) as rest, suppress(OSError):
+        while rest.write(b"0" * 4096):
+            pass
+    checks.keep(exercise, "def mine():\n    return 2\n" * 1000)
+    assert kept.read_text() == before
+    assert list(kept.parent.iterdir()) == [kept]
+    assert "Free some space" in capsys.readouterr().out

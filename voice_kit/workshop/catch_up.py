@@ -54,7 +54,8 @@ def _caught(exercise: Exercise, lesson: Lesson) -> Caught:
     else:
         checks.keep(exercise, f"{checks.FILLED_IN}\n{solution(exercise, lesson)}")
         if not file.exists():  # keep() has said why
-            raise VoiceKitError(f"Nothing can be kept in {file.parent}. Set VOICE_KIT_HOME.")
+            fix = "Free some space, or set VOICE_KIT_HOME to another folder."
+            raise VoiceKitError(f"Nothing can be kept in {file.parent}. {fix}")
     return Caught(exercise.name, exercise.notebook, state, file)
 
 

@@ -12,6 +12,8 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -111,11 +113,16 @@ def keep(exercise: Exercise, answer: Function | str) -> None:
     except (OSError, TypeError):
         return
     file = kept_file(exercise)
+    new = file.with_suffix(".new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(source, encoding="utf-8")
+        new.write_text(source, encoding="utf-8")
+        new.replace(file)  # only once it is whole: a full disk leaves the answer before
     except OSError as error:
-        print(f"{exercise.name} could not be kept in {file}: {error.strerror}.")
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        fix = "Free some space" if error.errno in (ENOSPC, EDQUOT) else "Set VOICE_KIT_HOME"
+        print(f"{exercise.name} could not be kept in {file}: {error.strerror}. {fix}.")
 
 
 def source_of(answer: Function) -> str:
