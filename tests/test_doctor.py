@@ -421,6 +421,12 @@ def test_a_voice_whose_data_is_not_whole_is_told_how_to_mend_it(tmp_path, gone):
     assert one_clear_sentence_with_a_fix(finding) == "fix"
     assert finding.found == f"its {library if gone == 'libespeak-ng.so' else gone} is missing"
     assert "--force-reinstall espeakng-loader" in finding.fix
+    if gone == "phontab":  # whoever uses it all the same reads one sentence, too
+        command = [sys.executable, "-m", "voice_kit.cli", "say", "hello", "--tts", "espeak"]
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        (sentence,) = done.stderr.splitlines()
+        assert done.returncode == 1 and "--force-reinstall" in sentence
 
 
 def test_a_voice_whose_package_is_gone_is_told_how_to_get_it(tmp_path):

@@ -70,7 +70,9 @@ class _Library:
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int),
             *(ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p),
         ]
-        self.rate: int = self._c.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), _DO_NOT_EXIT)
+        whole = (data / "phontab").is_file()  # or the library prints a line of its own
+        start = self._c.espeak_Initialize
+        self.rate: int = start(_SYNCHRONOUS, 0, os.fsencode(data), _DO_NOT_EXIT) if whole else 0
         if self.rate <= 0:
             raise MissingEngineError("espeak", fix=f"{FIX} --force-reinstall (its data is broken)")
         self._sound: list[bytes] = []
