@@ -162,6 +162,34 @@ def inside(folder, name):
         raise ValueError(name)
     return path
 """,
+    "frames_message": """
+def frames_message(number, frames):
+    return HEADER.pack(1, 0, len(frames), number) + (frames * 32767).astype("<i2").tobytes()
+""",
+    "without_holes": """
+def without_holes(messages):
+    due, pieces = messages[0][0], []
+    for number, frames in messages:
+        pieces += [np.zeros((number - due, FRAME), frames.dtype), frames]
+        due = number + len(frames)
+    return np.concatenate(pieces)
+""",
+    "may_come_in": """
+def may_come_in(origin, host):
+    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+""",
+    "conversations_at_once": """
+def conversations_at_once(per_minute, minutes):
+    return per_minute * minutes
+""",
+    "replicas": """
+def replicas(per_second, seconds, use):
+    return max(1, math.ceil(per_second * seconds / use))
+""",
+    "price_of_an_hour": """
+def price_of_an_hour(euros_a_month, at_once, busy):
+    return euros_a_month / (at_once * 30 * 24 * busy)
+""",
 }
 
 WRONG = {
@@ -650,5 +678,98 @@ def to_say(text, units):
             "a link out",
         ),
         ("lambda folder, name: folder / Path(name).name", "is allowed"),
+    ],
+    "frames_message": [
+        ("lambda number, frames: (frames * 32767).astype('<i2').tobytes()", "no header"),
+        (
+            "lambda number, frames: HEADER.pack(1, 0, len(frames), number) + frames.tobytes()",
+            "four bytes for each sample",
+        ),
+        (
+            "lambda number, frames: HEADER.pack(1, 0, frames.size, number) "
+            "+ (frames * 32767).astype('<i2').tobytes()",
+            "not how many samples",
+        ),
+        (
+            "lambda number, frames: HEADER.pack(1, 0, len(frames), number) "
+            "+ (frames * 32768).astype('<i4').astype('<i2').tobytes()",
+            "a loud click",
+        ),
+        (
+            "lambda number, frames: HEADER.pack(1, 0, len(frames), number) "
+            "+ (frames * 32767).astype('>i2').tobytes()",
+            "wrong order",
+        ),
+        (
+            "lambda number, frames: HEADER.pack(1, 0, len(frames), number) "
+            "+ frames.astype('<i2').tobytes()",
+            "verything is silent",
+        ),
+        (
+            "lambda number, frames: HEADER.pack(1, 0, len(frames), 0) "
+            "+ (frames * 32767).astype('<i2').tobytes()",
+            "from number 0 on",
+        ),
+        ("lambda number, frames: {'number': number, 'frames': frames}", "message is bytes"),
+    ],
+    "without_holes": [
+        ("lambda messages: np.concatenate([f for _, f in messages])", "time runs short"),
+        (
+            "lambda messages: np.concatenate([p for (a, x), (b, _) in zip(messages, messages[1:]) "
+            "for p in ([x] if a + len(x) == b else [x, np.zeros((1, FRAME))])] "
+            "+ [messages[-1][1]])",
+            "however long it is",
+        ),
+        (
+            "lambda m: np.concatenate([f for _, f in m] + [np.zeros((m[-1][0] + len(m[-1][1]) "
+            "- m[0][0] - sum(len(f) for _, f in m), FRAME))])",
+            "all at the end",
+        ),
+        (
+            "lambda m: np.concatenate([np.zeros((m[0][0], FRAME))] + [p for (a, x), (b, _) "
+            "in zip(m, m[1:]) for p in (x, np.zeros((b - a - len(x), FRAME)))] + [m[-1][1]])",
+            "time begins there",
+        ),
+        ("lambda messages: [f for _, f in messages][0][0]", "below each other"),
+    ],
+    "may_come_in": [
+        ("lambda origin, host: True", "in your name"),
+        ("lambda origin, host: origin is None or host in origin", "in it"),
+        ("lambda origin, host: origin is None or origin.endswith(host)", "only ends like it"),
+        (
+            "lambda origin, host: origin is not None and urlsplit(origin).netloc == host",
+            "is kept out",
+        ),
+        (
+            "lambda origin, host: origin is None "
+            "or urlsplit(origin).hostname == host.split(':')[0]",
+            "at another port",
+        ),
+        ("lambda origin, host: origin is None or urlsplit(origin).netloc == host", "in capitals"),
+        (
+            "lambda origin, host: origin in (None, 'null') or urlsplit(origin).netloc == host",
+            "a page without a place",
+        ),
+    ],
+    "conversations_at_once": [
+        ("lambda per_minute, minutes: per_minute / minutes", "Do not divide"),
+        ("lambda per_minute, minutes: per_minute * 60 * minutes", "not in a second"),
+        ("lambda per_minute, minutes: per_minute", "those of the last four minutes"),
+        ("lambda per_minute, minutes: round(per_minute * minutes)", "Do not round"),
+    ],
+    "replicas": [
+        ("lambda per_second, seconds, use: math.ceil(per_second * seconds)", "without end"),
+        ("lambda per_second, seconds, use: per_second * seconds * use", "do not multiply"),
+        ("lambda per_second, seconds, use: per_second * seconds / use", "only whole ones"),
+        ("lambda per_second, seconds, use: round(per_second * seconds / use)", "Round up"),
+        ("lambda per_second, seconds, use: int(per_second * seconds / use) + 1", "not 11"),
+        ("lambda per_second, seconds, use: math.ceil(per_second * seconds / use)", "one there"),
+    ],
+    "price_of_an_hour": [
+        ("lambda euros, at_once, busy: euros / (at_once * 30 * 24)", "day and night"),
+        ("lambda euros, at_once, busy: euros / (30 * 24 * busy)", "divide by them"),
+        ("lambda euros, at_once, busy: euros / (at_once * 30 * 24) * busy", "dearer"),
+        ("lambda euros, at_once, busy: euros / at_once / busy", "How many hours"),
+        ("lambda euros, at_once, busy: euros / (at_once * 30 * busy)", "not 30"),
     ],
 }

@@ -97,7 +97,7 @@ def test_every_exercise_is_among_those_where_people_get_stuck_in_the_courses_ord
 
 def test_there_is_a_question_for_each_notebook():
     asked = {row[0] for row in rows("Questions to ask")}
-    assert asked == {f"{number:02}" for number in range(12)}
+    assert asked == {f"{number:02}" for number in range(14)}
 
 
 def test_what_it_says_to_type_in_a_notebook_exists():

@@ -9,6 +9,8 @@ from voice_kit.workshop.exercises import (
     hurrying,
     interrupting,
     routing,
+    serving,
+    sizing,
     sound,
     speaking,
     thinking,
@@ -29,6 +31,8 @@ EXERCISES: dict[str, Exercise] = {
         interrupting,
         routing,
         doing,
+        serving,
+        sizing,
     )
     for exercise in chapter.EXERCISES
 }

@@ -1,0 +1,38 @@
+"""Runs a program for as long as somebody holds on to it: `python leash.py PROGRAM …`.
+
+The first line is the program's process number. When its own input ends, because whoever started it
+has let go or is no more, the program is asked to stop, and then made to.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+GRACE = 10.0
+"""Seconds in which the program may put things in order."""
+
+
+def main(command: Sequence[str]) -> int:
+    """Run it to its end, and give back its exit code."""
+    program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    print(program.pid, flush=True)
+    threading.Thread(target=_let_go, args=(program,), daemon=True).start()
+    return program.wait()
+
+
+def _let_go(program: subprocess.Popen[bytes]) -> None:
+    while os.read(0, 1):  # until nobody holds the other end; sys.stdin would be locked at our exit
+        pass
+    program.terminate()
+    try:
+        program.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        program.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
