@@ -271,7 +271,7 @@ def test_an_interruption_is_told_once_it_is_one(teller):
 def test_engines_are_loaded_once_and_frames_are_computed_together(gateway):
     shared = gateway.shared
     one, other = shared.engines_for_one(), shared.engines_for_one()
-    assert isinstance(one.vad.current._detector, Batch)
+    assert isinstance(one.vad.current, Batch)
     assert one.vad.current is other.vad.current
     assert one.stt.current is other.stt.current
     assert one.stt is not other.stt

@@ -25,7 +25,15 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from voice_kit.errors import EngineFailedError, MissingEngineError, SettingsError
-from voice_kit.serve.logs import FIELDS, Lines, happened, log_config, observer, redacted
+from voice_kit.serve.logs import (
+    FIELDS,
+    ButProbes,
+    Lines,
+    happened,
+    log_config,
+    observer,
+    redacted,
+)
 from voice_kit.types import (
     Abandoned,
     Audio,
@@ -222,6 +230,23 @@ def test_the_access_log_says_where_to_and_not_what_was_asked():
     assert PLAIN not in str(told) and "pancreas" not in str(told) and "/v1/x" in str(told)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "written"),
+    [
+        ("/ready", 200, False),
+        ("/ready", 503, True),
+        ("/health", 200, False),
+        ("/metrics?a=b", 200, False),
+        ("/v1/turn", 200, True),
+        ("/readyness", 200, True),
+    ],
+)
+def test_that_all_is_well_is_not_written_down_each_second(path, status, written):
+    args = ("10.0.0.1:5000", "GET", path, "1.1", status)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 1, "%s %s %s %s %d", args, None)
+    assert ButProbes().filter(record) is written
+
+
 SOURCES = (Source(WORDS, WORDS, WORDS),)
 
 
@@ -413,7 +438,7 @@ WHOLE = """
     serve = Serve(port=0, token=token, log="json", drain_seconds=1.0)
     app = create_app(serve=serve, engines=stubs(llm=Breaks()))
     sock = listening(serve)
-    server = Server(config_of(app, serve, log_level="trace", access_log=True))
+    server = Server(config_of(app, serve, log_level="trace"))
     Path(port_file).write_text(str(sock.getsockname()[1]))
     server.run(sockets=[sock])
 """

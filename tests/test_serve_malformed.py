@@ -75,7 +75,7 @@ def twisted(dice):
             at = at[key]
         match dice.randrange(4):
             case 0:
-                at[last] = dice.choice(JUNK)
+                at[last] = copy.deepcopy(dice.choice(JUNK))
             case 1:
                 del at[last]
             case 2 if isinstance(at, dict):
@@ -122,6 +122,7 @@ class Attacker:
     def __init__(self, address, token, seed):
         self.address, self.headers = address, {"Authorization": f"Bearer {token}"}
         self.dice, self.codes, self.closed = random.Random(seed), set(), []
+        self.mark, self.reached = "", asyncio.Event()
 
     async def attack(self, count):
         sent = 0
@@ -135,12 +136,20 @@ class Attacker:
                         for _ in range(BURST):
                             await socket.send(malformed(self.dice))
                             sent += 1
-                        pong = await socket.ping()
-                        await asyncio.wait([pong, reading], return_when=asyncio.FIRST_COMPLETED)
+                        await self.look(socket, f"mark_{sent}", reading)
                 except websockets.ConnectionClosed:
                     pass
                 await socket.close()
                 await reading
+
+    async def look(self, socket, mark, reading):
+        """Return once all that was sent has been dealt with."""
+        self.mark, self.reached = mark, asyncio.Event()
+        await say(socket, type="no such event", event_id=mark)
+        reached = asyncio.ensure_future(self.reached.wait())
+        async with asyncio.timeout(60):
+            await asyncio.wait([reached, reading], return_when=asyncio.FIRST_COMPLETED)
+        reached.cancel()
 
     async def read(self, socket):
         try:
@@ -150,6 +159,8 @@ class Attacker:
                     told = json.loads(message)
                     if told["type"] == "error":
                         self.codes.add(told["error"]["code"])
+                        if told["error"]["event_id"] == self.mark:
+                            self.reached.set()
         except websockets.ConnectionClosed as gone:
             code = gone.rcvd.code if gone.rcvd else 1006
             assert code in MAY_CLOSE, f"it was closed with {code}"

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,8 @@ def cluster():
     import ray
     from ray import serve
 
-    serve.shutdown()
+    with suppress(RuntimeError):  # its handles ask for the loop they were made in
+        serve.shutdown()
     ray.shutdown()
     for name, value in before.items():
         os.environ.pop(name)

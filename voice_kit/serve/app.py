@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -18,6 +19,7 @@ from voice_kit.serve import docs, health, http_conversations, http_openai, http_
 from voice_kit.serve.config import Serve
 from voice_kit.serve.hang_up import Reachable
 from voice_kit.serve.headers import SafeHeaders
+from voice_kit.serve.limits import room
 from voice_kit.serve.problems import tell_problems
 from voice_kit.serve.refused import Refused, tell_refusals
 from voice_kit.serve.shared import Shared
@@ -64,13 +66,21 @@ def create_app(
     tell_refusals(app)
     tell_problems(app)
     app.include_router(realtime.router)
-    app.include_router(http_openai.router)
     app.include_router(http_conversations.router)
-    app.include_router(http_turn.router)
+    for computing in (http_openai, http_turn):
+        app.include_router(computing.router, dependencies=[Depends(room)])
     app.include_router(health.router)
     app.include_router(docs.router)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Reachable)
+    if together.serve.origins:  # pages of these hosts may read the answers, too
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(together.serve.origins),
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["*"],
+        )
     app.get("/", include_in_schema=False)(page)
     app.mount("/static/show", OnlyModules(directory=SHOW), "show")
     app.mount("/static", StaticFiles(directory=STATIC), "static")

@@ -64,7 +64,8 @@ class Lines(BaseModel):
 
 
 class Deleted(BaseModel):
-    """A conversation that is gone: what was said in it, its facts, its summary and its title."""
+    """A conversation that is gone: what was said in it, its facts, its summary, its title, and
+    this gateway's notes and timers of it."""
 
     id: str
     object: Literal["conversation.deleted"] = "conversation.deleted"
@@ -131,7 +132,9 @@ async def rename(request: Request, conversation: Id, wanted: Titled) -> Conversa
 @router.delete("/v1/conversations/{conversation}")
 async def delete(request: Request, conversation: Id) -> Deleted:
     """Erase it, and end the session that is in it, if one is."""
-    await _places(request).delete(_subject(request), conversation)
+    subject = _subject(request)
+    await _places(request).delete(subject, conversation)
+    await asyncio.to_thread(shared_of(request).forget, subject, conversation)
     return Deleted(id=conversation)
 
 

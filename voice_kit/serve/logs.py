@@ -51,6 +51,7 @@ SECRETS = [
 QUERY = re.compile(r"\?[^\s\"'?]+")
 NAME = re.compile(r"[\w.:/-]{1,80}")
 OURS = ("voice_kit", "uvicorn")
+PROBES = {"/health", "/ready", "/metrics"}
 WORDLESS = (MissingEngineError, EngineTimeoutError)
 """Errors whose text is the same whatever was said."""
 
@@ -184,6 +185,17 @@ def _short(filename: str) -> str:
     return "/".join(filename.replace("\\", "/").rsplit("/", 2)[-2:])
 
 
+class ButProbes(logging.Filter):
+    """Lets every request pass but those by which the gateway is watched, while all is well."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this is written."""
+        if not isinstance(record.args, tuple) or len(record.args) != 5:
+            return True
+        _, _, path, _, status = record.args
+        return QUERY.sub("", str(path)) not in PROBES or status != 200
+
+
 def of_process(kind: Literal["text", "json"], secrets: Iterable[str]) -> Lines:
     """Lines for all that this process would print by itself: warnings and errors nobody caught."""
     logging.captureWarnings(True)
@@ -208,9 +220,11 @@ def log_config(kind: Literal["text", "json"], secrets: Iterable[str] = ()) -> di
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": lines},
+        "filters": {"but_probes": {"()": "voice_kit.serve.logs.ButProbes"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
-        "loggers": {name: dict(ours) for name in names},
+        "loggers": {name: dict(ours) for name in names}
+        | {"uvicorn.access": {**ours, "filters": ["but_probes"]}},
     }
 
 

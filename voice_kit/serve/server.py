@@ -19,6 +19,9 @@ from voice_kit.serve.logs import log_config
 from voice_kit.serve.shared import Shared
 
 BACKLOG = 2048
+PONG = 60.0
+"""Seconds without an answer to a ping after which a client is gone: longer than it takes until one
+that has stopped to read is told so."""
 
 
 class Server(uvicorn.Server):
@@ -48,7 +51,7 @@ def config_of(app: FastAPI | Callable[[], FastAPI], serve: Serve, **more: Any) -
         "ws_per_message_deflate": False,
         "proxy_headers": False,
         "server_header": False,
-        "access_log": False,
+        "ws_ping_timeout": PONG,
         "log_config": log_config(serve.log, [each for each in (serve.token, serve.secret) if each]),
         "timeout_graceful_shutdown": 5,
         "timeout_worker_healthcheck": 60,  # a process that loads engines is not dead

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -95,6 +96,10 @@ class Shared:
         """Where the notes and timers of a conversation are. Its name gives nothing away."""
         name = hashlib.sha256(f"{subject}/{conversation}".encode(errors="replace")).hexdigest()
         return self._folder / name[:32]
+
+    def forget(self, subject: str, conversation: str) -> None:
+        """Remove the notes and timers of a conversation. Blocks."""
+        shutil.rmtree(self.folder(subject, conversation), ignore_errors=True)
 
     async def drain(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Let nobody in, and let answers under way finish; not longer than `drain_seconds`, nor
