@@ -1,6 +1,9 @@
 """What the README and its neighbours say is so."""
 
+import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -38,7 +41,7 @@ def test_the_readme_opens_with_the_two_commands():
     first = re.search(r"```bash\n(.*?)```", README, re.DOTALL)
     commands = [line.split("#")[0].strip() for line in first[1].splitlines()]
     assert commands == ["make demo", "make lab"]
-    assert len(README[: first.start()].splitlines()) <= 6
+    assert len(README[: first.start()].splitlines()) <= 8
 
 
 def test_every_make_command_that_is_named_exists():
@@ -110,7 +113,15 @@ def test_the_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == PROJECT["version"] == voice_kit.__version__
     assert citation["license"] == PROJECT["license"] == "Apache-2.0"
-    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    date = citation["date-released"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {PROJECT['version']} - {date}\n" in changes
+    assert citation.keys() >= {"cff-version", "message", "title", "authors"}
+    deployed = [path for path in (ROOT / "voice_kit/serve/deploy").rglob("*") if path.is_file()]
+    images = re.findall(
+        r"(?:voice-kit:|newTag: )(\d[\w.]*)", "".join(path.read_text("utf-8") for path in deployed)
+    )
+    assert len(images) > 5 and set(images) == {PROJECT["version"]}
 
 
 def test_the_licence_is_the_whole_apache_licence():
@@ -137,3 +148,147 @@ def test_the_command_says_its_version():
         cwd=ROOT,
     )
     assert done.stdout.split() == ["voice-kit", PROJECT["version"]]
+
+
+# Commands
+
+
+PROGRAMS = r"(?:make|voice-kit|uv|conda|py|pip|python|sudo|ollama|ssh|\.venv[/\\]\S+)"
+
+
+def commands(page):
+    """Every command of a page: the lines of its blocks, and what stands between `backticks`."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    parts = [part.strip() for each in [*lines, *spans] for part in each.split(" && ")]
+    return sorted({part for part in parts if re.match(rf"{PROGRAMS} \S", part)})
+
+
+TESTS = Path(__file__).parent
+RUN_BY = dict(
+    line.split("\t")
+    for line in (TESTS / "readme_commands.tsv").read_text(encoding="utf-8").splitlines()
+)
+"""The test that runs each command of the README, or what stands behind it."""
+
+
+def test_every_command_of_the_readme_is_run_by_a_test():
+    named = set(commands(ROOT / "README.md"))
+    assert len(named) > 40
+    assert named == RUN_BY.keys()
+
+
+@pytest.mark.parametrize("test", sorted(set(RUN_BY.values())))
+def test_the_test_that_runs_a_command_exists(test):
+    file, _, name = test.rpartition("::")
+    text = (TESTS / (file or Path(__file__).name)).read_text(encoding="utf-8")
+    assert re.search(rf"^def {name}\(", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in RUN_BY if re.match(r"(?:\.venv.)?\S*voice-kit ", each)]
+)
+def test_every_command_exists_with_these_words_and_options(command, tmp_path):
+    import typer
+
+    from voice_kit.cli import app
+
+    Path("FILES").write_text("")
+    Path("me.wav").write_bytes(b"")
+    Path("DIR").mkdir()
+    words = shlex.split(command.replace("\\", "/"))[1:]
+    at = typer.main.get_command(app)
+    while words and hasattr(at, "commands"):
+        assert words[0] in at.commands, f"there is no {words[0]}"
+        at = at.commands[words.pop(0)]
+    at.make_context(command, words, resilient_parsing=False)  # fails at a wrong option
+
+
+def run(*words, **more):
+    return subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, check=False, **more
+    )
+
+
+def test_the_other_ways_to_install_lead_to_what_is_here(tmp_path):
+    """Of what they name, everything is here already: no network is needed to say so."""
+    asked = [each for each in RUN_BY if " -e " in each]
+    assert len(asked) == 3
+    for command in asked:
+        wanted = shlex.split(command.partition("pip install ")[2].replace("\\", "/"))
+        assert wanted[:2] == ["-c", "constraints.txt"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--dry-run"]
+    offline = ["--no-index", "--no-build-isolation", "-c", "constraints.txt", "-e"]
+    done = run(*pip, *offline, ".[workshop,llamacpp,piper]", cwd=ROOT)
+    if "No matching distribution" in done.stderr:
+        pytest.skip("not every extra is installed here: run make test")
+    assert done.returncode == 0, done.stderr
+    assert "does not provide the extra" not in done.stderr
+    assert "Would install voice-kit" in done.stdout
+    made = run(sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv")
+    assert made.returncode == 0 and (tmp_path / ".venv" / "pyvenv.cfg").exists()
+
+
+def test_the_sound_devices_are_listed_or_it_says_that_there_are_none():
+    done = run(sys.executable, "-m", "voice_kit.cli", "devices")
+    if done.returncode:
+        assert "PortAudio" in done.stderr
+    else:
+        assert "number" in done.stdout or "There is no sound device here" in done.stderr
+
+
+def test_others_programs_take_what_they_are_told():
+    asked = {
+        "apt-get": ["install", "--simulate", "libportaudio2"],
+        "ssh": ["-G", "-L", "8888:localhost:8888", "there"],
+    }
+    here = [name for name in asked if shutil.which(name)]
+    if not here:
+        pytest.skip("neither apt-get nor ssh is here")
+    for name in here:
+        done = run(name, *asked[name])
+        if "Unable to locate package" not in done.stderr:  # no list of packages was fetched yet
+            assert done.returncode == 0, done.stderr
+
+
+def test_the_echo_is_measured_by_the_command_that_is_named():
+    """Its first trial is there, then it is let go: the whole table takes minutes."""
+    command = [sys.executable, "-m", "voice_kit.workshop.echo", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as measuring:
+        trial = json.loads(measuring.stdout.readline())
+        measuring.kill()
+    assert {"guard", "echo"} & trial.keys(), trial
+
+
+def test_the_table_of_contents_is_the_one_that_was_asked_for():
+    """One sentence, one picture, two commands, what you see, the notebooks; then the rest."""
+    wanted = [
+        "![The live panel",
+        "```bash",
+        "**You should now see**",
+        "| notebook | minutes |",
+        "## The package",
+        ENGINES,
+        "## When something is wrong",
+        "## How it compares",
+        "## How to contribute",
+    ]
+    places = [README.find(part) for part in wanted]
+    assert -1 not in places and places == sorted(places)
+    sentence, _, picture = README.split("\n")[2:5]
+    assert sentence.count(". ") == 0 and sentence.endswith(".")
+    path = ROOT / re.fullmatch(r"!\[.{80,}\]\((\S+)\)", picture)[1]
+    assert path.stat().st_size < 150_000
+    assert "badge" not in README and "shields" not in README
+
+
+def test_every_part_of_the_package_is_on_the_map():
+    listed = {name for row in table("## The package") for name in re.findall(r"`(\w+)`", row[0])}
+    parts = {
+        path.stem
+        for path in (ROOT / "voice_kit").iterdir()
+        if not path.name.startswith("_") and path.suffix in ("", ".py")
+    }
+    assert listed == parts - {"sounds", "cli", "engines", "remote"}

@@ -4,10 +4,16 @@ import asyncio
 import base64
 import json
 import logging
+import re
+import shutil
 import signal
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +40,8 @@ from voice_kit.workshop.contracts import (
     VoiceDetectorContract,
     broken,
 )
+
+ROOT = Path(__file__).parents[1]
 
 
 def made(spec, **options):
@@ -710,3 +718,15 @@ def test_a_module_that_loads_its_library_at_once_is_found_out(tmp_path, monkeypa
     assert found == (
         "importing its module loads nothing heavy: importing eager_engine loads matplotlib"
     )
+
+
+def test_the_example_for_contributors_runs_as_it_stands(tmp_path):
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^( *)```python\n(.*?)^\1```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "test_falling.py").write_text(textwrap.dedent(block[1]), encoding="utf-8")
+    shutil.copytree(ROOT / "voice_kit" / "workshop" / "plugins", tmp_path / "my_engines")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_falling.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    promises = [name for name in dir(JudgeContract) if name.startswith("test_")]
+    assert f"{len(promises)} passed" in done.stdout

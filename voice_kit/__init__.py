@@ -6,7 +6,7 @@ from importlib import import_module
 from voice_kit.errors import VoiceKitError
 from voice_kit.types import FRAME, RATE, Audio, Message, Samples, Speech, Transcript, Word
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "FRAME",
