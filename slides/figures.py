@@ -173,7 +173,7 @@ def aligned() -> Drawing:
     picture.text(
         800,
         400,
-        "Each step is cheaper than the one before, and changes its manners more.",
+        "What it knows is mostly from the first step, its manners are from the others.",
         30,
         fill=SOFT,
     )
@@ -229,7 +229,7 @@ def voice() -> Drawing:
 def first_sentence() -> Drawing:
     picture = Drawing(
         1600,
-        560,
+        590,
         "Sentence by sentence: the first is heard while the second is written",
         "Above, all text is written, then all of it becomes sound, then it is heard: a long "
         "silence. Below, each sentence becomes sound when it is complete: the first is heard while "
@@ -240,18 +240,18 @@ def first_sentence() -> Drawing:
         for x, width, words, tone in bars:
             picture.box(x, y, width, 62, words, tone=tone, size=28)
 
-    picture.text(40, 52, "All at once", 36, anchor="start", weight=700)
+    picture.text(40, 50, "All at once", 36, anchor="start", weight=700)
     row(74, [(60, 480, "write 1, 2, 3", "think")])
     row(144, [(540, 300, "make sound", "speak")])
-    row(74, [(840, 700, "heard: 1, 2, 3", "plain")])
-    picture.line([(60, 236), (840, 236)], tone="stop")
-    picture.text(450, 282, "silence", 31, fill="#9c2019", weight=650)
+    row(214, [(840, 700, "heard: 1, 2, 3", "plain")])
+    picture.line([(60, 245), (836, 245)], tone="stop")
+    picture.text(290, 230, "silence", 31, fill="#9c2019", weight=650)
     picture.text(40, 344, "Sentence by sentence", 36, anchor="start", weight=700)
-    row(366, [(60, 160, "1", "think"), (220, 160, "2", "think"), (380, 160, "3", "think")])
-    row(436, [(220, 100, "1", "speak"), (380, 100, "2", "speak"), (540, 100, "3", "speak")])
-    row(366, [(560, 700, "heard: 1, 2, 3", "plain")])
-    picture.line([(60, 528), (320, 528)], tone="hear")
-    picture.text(340, 538, "silence", 31, fill="#0b4fc4", weight=650, anchor="start")
+    row(368, [(60, 160, "1", "think"), (220, 160, "2", "think"), (380, 160, "3", "think")])
+    row(438, [(220, 100, "1", "speak"), (380, 100, "2", "speak"), (540, 100, "3", "speak")])
+    row(508, [(320, 700, "heard: 1, 2, 3", "plain")])
+    picture.line([(60, 539), (316, 539)], tone="hear")
+    picture.text(130, 524, "silence", 31, fill="#0b4fc4", weight=650)
     return picture
 
 
@@ -280,7 +280,7 @@ def gate() -> Drawing:
     picture.text(
         906,
         548,
-        "dropped: not heard, not remembered, nothing done",
+        "dropped without a trace",
         31,
         anchor="start",
         fill="#9c2019",
@@ -378,7 +378,7 @@ def gateway() -> Drawing:
     picture.line([(1100, 250), (1200, 250)])
     for row, (name, tone) in enumerate([("hear", "hear"), ("think", "think"), ("speak", "speak")]):
         picture.box(1200, 60 + row * 136, 360, 112, name, "shared by all", tone=tone)
-    picture.text(560, 490, "your voice ↑   its voice ↓", 30, fill=SOFT)
+    picture.text(900, 420, "your voice in, its voice out", 30, fill=SOFT)
     return picture
 
 
@@ -395,20 +395,20 @@ def scale() -> Drawing:
     picture.line([(310, 290), (400, 290)])
     for row in range(3):
         picture.box(400, 90 + row * 140, 350, 110, "gateway", "hears everybody", tone="hear")
-    picture.line([(750, 290), (890, 290)])
-    picture.text(820, 232, "per turn", 29, fill=SOFT)
+    picture.line([(750, 290), (1010, 290)])
+    picture.text(880, 262, "a few calls a turn", 29, fill=SOFT)
     for row, (name, tone) in enumerate([("hear", "hear"), ("think", "think"), ("speak", "speak")]):
         y = 90 + row * 140
         for depth in (24, 12, 0):
             picture.box(
-                890 + depth,
+                1010 + depth,
                 y - depth,
-                400,
+                500,
                 110,
                 *(("", "") if depth else (name, "as many as it takes")),
                 tone=tone,
             )
-    picture.text(1110, 40, "Ray: replicas, each kind on its own", 30, fill=SOFT)
+    picture.text(1270, 40, "Ray: replicas, each kind on its own", 30, fill=SOFT)
     picture.box(400, 500, 350, 84, "Redis", tone="plain")
     picture.line([(575, 480), (575, 500)], arrow=False)
     picture.text(780, 552, "what was said, and who serves it now", 30, anchor="start", fill=SOFT)

@@ -27,6 +27,13 @@ COLOURS = {
 }
 """Of each stage, and of what is written on it."""
 HUMAN = 0.2
+LONGEST = 7.0
+"""Seconds of the longest question with its silence and answer."""
+
+
+def percent(share: float) -> str:
+    """As it is written on slides."""
+    return f"{share * 100:.0f} %"
 
 
 def scaled(start: float, end: float, left: float = LEFT) -> Callable[[float], float]:
@@ -175,7 +182,7 @@ def waterfall(turn: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, f
     rows = list(dict.fromkeys(bar["stage"] for bar in bars))
     first = turn["first"] or max(bar["end"] for bar in bars)
     start, end = -0.25, first + 0.35
-    left, high = 520.0, 76
+    left, high = 520.0, 70
     picture = Drawing(1600, len(rows) * high + 130, "")
     x = scaled(start, end, left)
     bottom = len(rows) * high + 62
@@ -195,7 +202,7 @@ def waterfall(turn: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, f
                 continue
             colour = COLOURS[stage][0]
             picture.add(
-                f'<rect x="{x(a):.1f}" y="{y + 6}" width="{max(5.0, x(b) - x(a)):.1f}" height="54" '
+                f'<rect x="{x(a):.1f}" y="{y + 6}" width="{max(5.0, x(b) - x(a)):.1f}" height="50" '
                 f'rx="6" fill="{colour}"/>'
             )
         total = 1000 * sum(bar["end"] - bar["start"] for bar in mine)
@@ -317,13 +324,13 @@ def frontier(curve: Sequence[tuple[float, float, float]], words: str) -> str:
         f'<rect x="{x(0):.1f}" y="{high}" width="{x(HUMAN) - x(0):.1f}" height="{low - high}" '
         f'fill="{SPEAK}" opacity="0.15"/>'
     )
-    picture.text(x(0) + 12, high + 40, "people answer\nwithin this", 29, anchor="start", fill=INK)
+    picture.text(x(0) + 8, low - 56, "people answer\nwithin this", 29, anchor="start", fill=INK)
     for share in np.arange(0, top, 0.1):
         picture.add(
             f'<line x1="150" x2="{RIGHT}" y1="{y(share):.1f}" y2="{y(share):.1f}" stroke="{LINE}" '
             'stroke-width="2"/>'
         )
-        picture.text(138, y(share) + 10, f"{share:.0%}", 28, anchor="end", fill=SOFT)
+        picture.text(138, y(share) + 10, percent(share), 28, anchor="end", fill=SOFT)
     points = " ".join(f"{x(wait):.1f},{y(share):.1f}" for _, share, wait in curve)
     picture.add(f'<polyline points="{points}" fill="none" stroke="{HEAR}" stroke-width="6"/>')
     for rule, share, wait in curve:
@@ -364,25 +371,19 @@ def compared(rows: Sequence[tuple[str, float]], unit: str, words: str) -> str:
 
 def gap(question: float, silence: float, answer: float, words: str, audio: Audio) -> str:
     """A question, a silence and an answer, as their wave, with the silence named."""
-    picture = Drawing(1600, 236, words)
-    length = 6.2  # the same for all, so that they can be compared
-    x = scaled(0, length)
+    picture = Drawing(1600, 206, words)
+    x = scaled(0, LONGEST)  # the same for all, so that they can be compared
     loudest = float(np.abs(audio.samples).max())
-    for start, end, ink in (
-        (0.0, question, HEAR),
-        (question + silence, question + silence + answer, SPEAK),
-    ):
+    told = ((0.0, question, HEAR), (question + silence, question + silence + answer, SPEAK))
+    for start, end, ink in told:
         piece = audio.samples[round(start * audio.rate) : round(end * audio.rate)] / loudest
-        outline(picture, piece, x(start), x(end), 96, 84, ink)
+        outline(picture, piece, x(start), x(end), 122, 76, ink)
     a, b = x(question), x(question + silence)
     picture.add(
-        f'<rect x="{a:.1f}" y="20" width="{b - a:.1f}" height="152" fill="{THINK}" opacity="0.16"/>'
+        f'<rect x="{a:.1f}" y="44" width="{b - a:.1f}" height="156" fill="{THINK}" opacity="0.16"/>'
     )
-    picture.text((a + b) / 2, 214, f"{silence:g} s", 34, weight=700, fill=INK)
-    picture.add(
-        f'<line class="head" x1="{LEFT}" x2="{LEFT}" y1="8" y2="184" stroke="{THINK}" '
-        'stroke-width="5"/>'
-    )
+    picture.text((a + b) / 2, 34, f"{silence:g} s", 36, weight=700, fill=INK)
+    head(picture, 40, 204)
     return picture.inner()
 
 
@@ -397,8 +398,9 @@ def clip(
     end: float = 0.0,
     small: str = "",
     moments: Sequence[tuple[float, str]] = (),
+    row: bool = False,
 ) -> str:
-    """A picture with its sound below it: a button, and the words that are said.
+    """A picture with its sound below it, or beside it in a row: a button, and what is said.
 
     The head goes from `left` to `right` of the picture between the seconds `start` and `end` of
     the sound. `moments` say from when on the assistant's sphere is in which state.
@@ -408,7 +410,7 @@ def clip(
     held = escape(json.dumps(data), quote=True)
     spoken = escape(words, quote=True)
     return (
-        f'<figure class="clip" data-clip="{held}">{drawn}<figcaption>'
+        f'<figure class="clip{" row" * row}" data-clip="{held}">{drawn}<figcaption>'
         f'<button type="button" class="play" aria-label="Play: {spoken}">'
         f'<span class="sign" aria-hidden="true"></span></button>'
         f'<span class="words">{escape(words)}{more}</span></figcaption>'

@@ -19,6 +19,7 @@ from voice_kit.audio.convert import convert
 from voice_kit.audio.files import read, to_wav
 from voice_kit.audio.microphone import frames
 from voice_kit.converse.tape import event_of
+from voice_kit.converse.timeline import TurnTimes
 from voice_kit.hear.detection import probabilities
 from voice_kit.hear.ears import listen
 from voice_kit.settings import Settings
@@ -48,6 +49,14 @@ EAR = "Mostly because it waits to be sure that you have finished. Shall I say wh
 ANSWER = "Because people notice anything beyond half a second."
 MOODS = {"flat": (45, 0, 1.0), "glad": (72, 95, 1.12), "sad": (28, 20, 0.75)}
 """Pitch and how far it moves, from 0 to 100 each, and the pace."""
+
+
+CALLED = {
+    "cores or cards for engines": "for the engines",
+    "voice to voice, half are below": "median silence",
+    "a conversation": "euros a month, each",
+}
+"""What some rows of SIZING.md are called on a slide."""
 
 
 class SlideError(Exception):
@@ -229,7 +238,8 @@ class Material:
             f"gap_{silence.replace('.', '_')}",
             audio,
             words,
-            right=made.LEFT + audio.seconds / 6.2 * (made.RIGHT - made.LEFT),
+            right=made.LEFT + audio.seconds / made.LONGEST * (made.RIGHT - made.LEFT),
+            row=True,
         )
 
     def make_written(self, whom: str) -> str:
@@ -251,7 +261,9 @@ class Material:
             f"The wave of “Oh, you are early today.”, {mood}, {audio.seconds:.1f} s",
             tall=110,
         )
-        return self.playing(drawn, f"mood_{mood}", audio, "“Oh, you are early today.”", small=mood)
+        return self.playing(
+            drawn, f"mood_{mood}", audio, "“Oh, you are early today.”", small=mood, row=True
+        )
 
     # From the recorded conversation
 
@@ -270,7 +282,7 @@ class Material:
             drawn,
             f"turn_{turn}",
             sound,
-            f"“{times.heard.capitalize()}?” “{times.said_heard.split('.')[0]}.”",
+            f"“{times.heard.capitalize()}?” “{first_sentence(times)}”",
             left=520.0,
             start=zero + start - spoke,
             end=zero + end - spoke,
@@ -316,8 +328,8 @@ class Material:
                     marks.append((at - a, "stops"))
         its += [(at - a, b - a, said.get(turn, "")) for turn, at in opened.items()]
         yours, its = within(yours, b - a), within(its, b - a)
-        longest = {words: max(e - s for s, e, w in its if w == words) for _, _, words in its}
-        its = [(s, e, w if e - s == longest[w] else "…") for s, e, w in its]
+        shown = [words for _, _, words in its]  # each of them once, where it begins
+        its = [(s, e, "…" if w in shown[:n] else w) for n, (s, e, w) in enumerate(its)]
         marks = [mark for mark in marks if mark[0] > 0]
         words = "; ".join(
             [f"you say {w} from {s:.1f} to {e:.1f} s" for s, e, w in yours]
@@ -355,7 +367,7 @@ class Material:
         shown = list(rows.items())[:1] + [i for i in rows.items() if i[1].kind != "chat"]
         cells = "".join(
             f"<tr><td>“{escape(words)}”</td><td class={route.kind}>{route.kind}</td>"
-            f"<td>{route.confidence:.0%}</td></tr>"
+            f"<td>{made.percent(route.confidence)}</td></tr>"
             for words, route in shown[:4]
         )
         return (
@@ -373,10 +385,10 @@ class Material:
         paused = [Recording(f"{c.name}, paused", c.text, thoughtful(c.audio, rng)) for c in plain]
         turns, _ = as_turns([*plain, *paused], self.detector, None, after=2.0)
         curve = []
-        for wait in (0.2, 0.3, 0.5, 0.8, 1.0, 1.3):
+        for wait in (0.2, 0.4, 0.6, 0.8, 1.0, 1.3):
             found = score(turns, Settings().hear.model_copy(update={"stop": wait}))
             curve.append((wait, float(found.share), float(found.added)))
-        told = "; ".join(f"{w * 1000:.0f} ms: {s:.0%} cut off" for w, s, _ in curve)
+        told = "; ".join(f"{w * 1000:.0f} ms: {made.percent(s)} cut off" for w, s, _ in curve)
         drawn = made.frontier(curve, f"The longer the wait, the fewer are cut off. {told}")
         return (
             f"<figure>{drawn}<figcaption>{len(turns)} turns of the kit’s sounds, every second with "
@@ -428,6 +440,7 @@ class Material:
         found = [row for row in rows if row[0] in wanted]
         if len(found) != len(wanted):
             raise SlideError(f"SIZING.md has no longer all of: {', '.join(wanted)}.")
+        found = [[CALLED.get(row[0], row[0]), *row[1:]] for row in found]
         heads = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
         body = "".join(
             "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
@@ -505,6 +518,12 @@ class Material:
         """A part of it."""
         first = max(0, round(start * RATE))
         return Audio(self.conversation.samples[first : round(end * RATE)], RATE)
+
+
+def first_sentence(turn: TurnTimes) -> str:
+    """What was heard of an answer, as far as its first full stop."""
+    first, stop, _ = turn.said_heard.partition(".")
+    return first + (stop or " …")
 
 
 def within(spans: list[tuple[float, float, str]], length: float) -> list[tuple[float, float, str]]:

@@ -56,6 +56,11 @@ function wrong([place, least, smallest]) {
   return found;
 }
 
+/** What is wrong anywhere: pairs of a place and what it is. */
+function everywhere([places, least, smallest]) {
+  return places.flatMap((place) => wrong([place, least, smallest]).map((what) => [place, what]));
+}
+
 /** A figure whose words leave it, lie on each other, or are too wide for their box. */
 function wrongIn(text) {
 
