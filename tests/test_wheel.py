@@ -1,6 +1,5 @@
 """The wheel alone is the whole kit: installed somewhere empty, it talks, answers and serves."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -140,6 +139,7 @@ def assert_the_demo_runs(place):
     assert made == {"conversation.wav", "timeline.png", "events.jsonl"}
 
 
+@pytest.mark.timeout(300)
 def test_the_demo_runs_from_the_wheel(installed):
     assert_the_demo_runs(installed)
 
@@ -158,22 +158,20 @@ def test_the_gateway_serves_its_page_from_the_wheel(installed):
         too_late.start()
         try:
             url = json.loads(gateway.stdout.readline())["url"]
-            address = url.partition("?")[0]
-            for path in ("", "static/page.js", "static/show/mic.js"):
-                with opened(f"{address}{path}") as page:
-                    assert page.status == 200
-                    assert len(page.read()) > 500
+            assert "<html" in read(url)
+            for path in ("conversations.js", "show/mic.js"):
+                assert "export" in read(f"{url.partition('?')[0]}static/{path}")
         finally:
             too_late.cancel()
             gateway.terminate()
 
 
-@contextlib.contextmanager
-def opened(url):
-    """The answer of a gateway that still loads its engines: it takes connections already."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(url, timeout=60) as answer:
-        yield answer
+def read(url):
+    """The text at an address, as a browser gets it: the token becomes a cookie."""
+    cookies = urllib.request.HTTPCookieProcessor()
+    browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
+    with browser.open(url, timeout=60) as answer:
+        return answer.read().decode()
 
 
 @pytest.mark.soak
