@@ -35,7 +35,7 @@ NOT_SETTINGS = {"VOICE_KIT_REQUIRE", "VOICE_KIT_HOME", "VOICE_KIT_STRICT", "VOIC
 
 
 def home() -> Path:
-    """The folder for models that are put there by hand: VOICE_KIT_HOME, or ~/.voice-kit."""
+    """Where what is yours is kept, from exercises to timers: VOICE_KIT_HOME, or ~/.voice-kit."""
     return Path(os.environ.get("VOICE_KIT_HOME") or "~/.voice-kit").expanduser()
 
 
@@ -57,9 +57,13 @@ class Settings(BaseSettings):
     language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     """The language spoken on both sides, as an ISO 639-1 code."""
     vad: str = "auto"
+    """Who hears that it is speech: auto, silero, webrtc, energy, or a plugin's."""
     stt: str = "auto"
+    """Who writes it down: auto, whisper:base.en, sphinx, openai:MODEL, …"""
     llm: str = "auto"
+    """Who answers: auto, ollama:qwen3:1.7b, handbook, openai:MODEL, …"""
     tts: str = "auto"
+    """Who says it: auto, kokoro:af_heart, espeak, piper:VOICE, …"""
     router: str = "auto"
     """Who decides whether to talk, search or act: auto, examples, llm, embeddings, off."""
     judge: str = "auto"

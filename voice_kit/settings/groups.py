@@ -13,8 +13,9 @@ class Endpointing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start_above: float = Field(default=0.5, gt=0, lt=1)
+    """A frame whose chance of speech is higher may begin it."""
     stop_below: float = Field(default=0.35, gt=0, lt=1)
-    """Lower than `start_above`, or a soft vowel ends the turn."""
+    """One whose chance is lower is quiet. Lower than `start_above`, or a soft vowel ends a turn."""
     shortest: float = Field(default=0.128, ge=0.032, le=2)
     """Shorter sounds are no speech: a click, a cough. A spoken “no” has about 0.2 s of it."""
     misfire: float = Field(default=0.2, ge=0.032, le=2)
@@ -101,6 +102,7 @@ class Timeouts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     vad: float = Field(default=1.0, gt=0)
+    """Also how long no frame may come."""
     stt: float = Field(default=15.0, gt=0)
     judge: float = Field(default=0.5, gt=0)
     llm: float = Field(default=20.0, gt=0)
