@@ -335,12 +335,13 @@ def frontier(curve: Sequence[tuple[float, float, float]], words: str) -> str:
     picture.add(f'<polyline points="{points}" fill="none" stroke="{HEAR}" stroke-width="6"/>')
     for rule, share, wait in curve:
         picture.add(f'<circle cx="{x(wait):.1f}" cy="{y(share):.1f}" r="11" fill="{HEAR}"/>')
+        last = x(wait) > RIGHT - 190
         picture.text(
-            x(wait) + 18,
-            y(share) - 16,
+            x(wait) + (-20 if last else 18),
+            y(share) - 18,
             f"{rule * 1000:.0f} ms",
             29,
-            anchor="start",
+            anchor="end" if last else "start",
             weight=650,
             fill=INK,
         )
@@ -371,19 +372,19 @@ def compared(rows: Sequence[tuple[str, float]], unit: str, words: str) -> str:
 
 def gap(question: float, silence: float, answer: float, words: str, audio: Audio) -> str:
     """A question, a silence and an answer, as their wave, with the silence named."""
-    picture = Drawing(1600, 206, words)
+    picture = Drawing(1600, 190, words)
     x = scaled(0, LONGEST)  # the same for all, so that they can be compared
     loudest = float(np.abs(audio.samples).max())
     told = ((0.0, question, HEAR), (question + silence, question + silence + answer, SPEAK))
     for start, end, ink in told:
         piece = audio.samples[round(start * audio.rate) : round(end * audio.rate)] / loudest
-        outline(picture, piece, x(start), x(end), 122, 76, ink)
+        outline(picture, piece, x(start), x(end), 114, 68, ink)
     a, b = x(question), x(question + silence)
     picture.add(
-        f'<rect x="{a:.1f}" y="44" width="{b - a:.1f}" height="156" fill="{THINK}" opacity="0.16"/>'
+        f'<rect x="{a:.1f}" y="44" width="{b - a:.1f}" height="140" fill="{THINK}" opacity="0.16"/>'
     )
     picture.text((a + b) / 2, 34, f"{silence:g} s", 36, weight=700, fill=INK)
-    head(picture, 40, 204)
+    head(picture, 40, 188)
     return picture.inner()
 
 

@@ -229,7 +229,7 @@ class Material:
         pause = float(silence)
         samples = [question.samples, np.zeros(round(pause * RATE), np.float32), answer.samples]
         audio = Audio(np.concatenate(samples), RATE)
-        words = f"“Why is latency important?” {silence} s “{ANSWER}”"
+        words = f"“Why is latency important?” “{ANSWER}”"
         drawn = made.gap(
             question.seconds, pause, answer.seconds, f"The answer comes after {silence} s", audio
         )
@@ -337,7 +337,8 @@ class Material:
             + [f"it {what} at {at:.1f} s" for at, what in marks]
         )
         drawn = made.lanes(yours, its, marks, b - a, f"A recorded conversation: {words}")
-        spoken = " ".join(w for _, _, w in yours)
+        both = [*yours, *((s, e, f"“{as_caption(w)}”") for s, e, w in its if w != "…")]
+        spoken = " ".join(w for _, _, w in sorted(both))
         return self.playing(
             drawn,
             f"lanes_{start}".replace(".", "_"),
@@ -518,6 +519,12 @@ class Material:
         """A part of it."""
         first = max(0, round(start * RATE))
         return Audio(self.conversation.samples[first : round(end * RATE)], RATE)
+
+
+def as_caption(said: str) -> str:
+    """The beginning of what was said, to be read beside its sound."""
+    first, _, rest = said.partition(". ")
+    return f"{first}. …" if rest else said
 
 
 def first_sentence(turn: TurnTimes) -> str:
