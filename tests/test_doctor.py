@@ -391,7 +391,7 @@ def test_a_port_that_is_taken_is_named_with_the_way_around_it(name):
             pass  # somebody has it already: as good
         finding = doctor_place.ports()
     assert one_clear_sentence_with_a_fix(finding) == "note"
-    assert f"{number} is taken ({name})" in finding.found
+    assert f"{number}, where {name} would be, is taken" in finding.found
     assert way in finding.fix
 
 

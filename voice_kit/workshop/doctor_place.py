@@ -129,7 +129,9 @@ def ports() -> Finding:
     if not taken:
         numbers = ", ".join(str(number) for number, _ in PORTS.values())
         return Finding("ports", "ok", f"{numbers} are free")
-    found = ", ".join(f"{number} is taken ({name})" for name, (number, _) in taken.items())
+    found = ", ".join(
+        f"{number}, where {name} would be, is taken" for name, (number, _) in taken.items()
+    )
     return Finding("ports", "note", found, " ".join(fix for _, fix in taken.values()))
 
 
