@@ -24,8 +24,8 @@ LEASH = Path(__file__).with_name("leash.py")
 SERVE = ("voice_kit.cli", "serve", "--json", "--port", "0")
 CROWD = {"PER_ADDRESS": "1000", "CONNECTS_PER_SECOND": "1000", "MAX_CONNECTIONS": "1000"}
 """Limits that let a whole crowd in from one address: this notebook's."""
-STARTS = 90.0
-"""Seconds in which a gateway answers, on a busy machine too."""
+STARTS = 180.0
+"""Seconds in which a gateway answers, with a cluster and on a busy machine too."""
 
 
 class Program:
@@ -56,6 +56,8 @@ class Program:
 
     def _failed(self) -> VoiceKitError:
         """Why it did not start, as it said itself."""
+        with suppress(subprocess.TimeoutExpired):
+            self._leash.wait(GRACE)  # or its last words would be that it was told to stop
         self.end()
         self._notes.seek(0)
         said = self._notes.read().decode(errors="replace").strip().splitlines()
@@ -140,7 +142,9 @@ class Redis(Program):
         need("Redis", "redis", fix=install("redis"))
         program = shutil.which("redis-server")
         if program is None or sys.platform == "win32":
-            raise MissingEngineError("Redis", fix="apt-get install redis-server, or brew")
+            raise MissingEngineError(
+                "Redis", fix="apt-get install redis-server (macOS: brew install redis)"
+            )
         from voice_kit.workshop.faults_world import DURABLE, free_port
 
         port = free_port()
