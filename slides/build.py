@@ -15,7 +15,8 @@ import tomllib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from material import HERE, ROOT, Material, SlideError
+from desk import HERE, ROOT, Desk, SlideError
+from material import make
 
 REVEAL = HERE / "node_modules" / "reveal.js"
 FIGURES = ROOT / "notebooks" / "figures"
@@ -50,12 +51,12 @@ def build(out: Path = OUT, repository: str = "", reveal: Path | None = REVEAL) -
     if reveal is not None and not (reveal / "dist" / "reveal.js").exists():
         raise SlideError(NO_REVEAL)
     out.mkdir(parents=True, exist_ok=True)
-    material = Material(out, repository)
+    desk = Desk(out, repository)
     stacks = []
     for path in sections():
         text = path.read_text(encoding="utf-8").replace("{repository}", repository or "ADDRESS")
         try:
-            text = MADE.sub(lambda line: material.make(line[0]), text)
+            text = MADE.sub(lambda line: make(desk, line[0]), text)
         except (SlideError, LookupError, TypeError, ValueError) as error:
             raise SlideError(f"{path.name}: {error}") from error
         slides = "".join(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from material import RECORDED
+from desk import RECORDED
 
 from voice_kit.audio.convert import convert
 from voice_kit.audio.formats import to_int16

@@ -1,13 +1,14 @@
 """The slides' own scripts, and a page that shows the slides, for their tests."""
 
 import functools
+import importlib.util
 import sys
 import threading
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from helpers_browser import AUTOPLAY, browser, opened
+from helpers_browser import browser, opened
 
 ROOT = Path(__file__).parents[1]
 SLIDES = ROOT / "slides"
@@ -16,11 +17,16 @@ FRAME = {"width": 1920, "height": 1080}
 
 sys.path.insert(0, str(SLIDES))
 
-import build  # noqa: E402
+import desk  # noqa: E402
 import figures  # noqa: E402
 import material  # noqa: E402
 
-__all__ = ["AUTOPLAY", "FRAME", "REVEAL", "ROOT", "SLIDES", "build", "figures", "material", "shown"]
+_spec = importlib.util.spec_from_file_location("slides_build", SLIDES / "build.py")
+build = importlib.util.module_from_spec(_spec)  # the notebooks have one of that name too
+_spec.loader.exec_module(build)
+sys.path.remove(str(SLIDES))
+
+__all__ = ["REVEAL", "ROOT", "SLIDES", "build", "desk", "figures", "material", "name_of", "shown"]
 
 
 @contextmanager

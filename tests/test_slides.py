@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from helpers_browser import picture
-from helpers_slides import REVEAL, ROOT, SLIDES, build, figures, material, name_of, shown
+from helpers_slides import REVEAL, ROOT, SLIDES, build, desk, figures, material, name_of, shown
 
 SECTIONS = sorted((SLIDES / "sections").glob("*.md"))
 NOTEBOOKS = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
@@ -110,9 +110,9 @@ def test_what_was_asked_for_is_all_there():
 
 def test_figures_of_speed_come_from_the_pages_that_measure_them(built):
     whole = (built / "index.html").read_text(encoding="utf-8")
-    ours = material.table_with(ROOT / "README.md", "pipecat")[0]
+    ours = desk.table_with(ROOT / "README.md", "pipecat")[0]
     assert f"{float(ours[1]):g} ms" in whole
-    sizing = material.table_with(
+    sizing = desk.table_with(
         ROOT / "voice_kit" / "serve" / "deploy" / "SIZING.md", "turns a second", whole=True
     )
     (row,) = [row for row in sizing if row[0] == "gateway processes"]
@@ -122,15 +122,15 @@ def test_figures_of_speed_come_from_the_pages_that_measure_them(built):
 def test_a_table_that_is_gone_is_missed(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("| a | b |\n|---|---|\n| 1 | 2 |\n")
-    with pytest.raises(material.SlideError, match=r"README\.md has no longer"):
-        material.table_with(page, "voice-kit")
+    with pytest.raises(desk.SlideError, match=r"README\.md has no longer"):
+        desk.table_with(page, "voice-kit")
 
 
 def test_what_nothing_makes_is_refused_with_the_place(tmp_path, monkeypatch):
     section = tmp_path / "00_a.md"
     section.write_text("## A\n\n@clap twice\n")
     monkeypatch.setattr(build, "sections", lambda: [section])
-    with pytest.raises(material.SlideError, match=r"00_a\.md: “@clap twice”"):
+    with pytest.raises(desk.SlideError, match=r"00_a\.md: “@clap twice”"):
         build.build(tmp_path / "out", "", None)
 
 
@@ -208,16 +208,16 @@ def test_nothing_of_revealjs_is_ours_and_the_lock_names_no_host():
 def test_the_recording_is_small_and_can_be_read(built):
     folder = SLIDES / "recorded"
     assert sum(file.stat().st_size for file in folder.iterdir()) < 200_000
-    made = material.Material(built, "")
+    made = desk.Desk(built, "")
     assert {type(event).__name__ for event in made.events} >= {"PlaybackPaused", "Interrupted"}
     last = max(getattr(event, "at", 0.0) for event in made.events)
     assert abs(made.conversation.seconds - last) < 3
 
 
 def test_a_sentence_is_cut_off_by_the_short_wait_and_not_by_the_long_one(built):
-    made = material.Material(built, "")
-    assert "ten minutes" not in made.make_cut("short")
-    assert "ten minutes" in made.make_cut("long")
+    made = desk.Desk(built, "")
+    assert "ten minutes" not in material.make(made, "@cut short")
+    assert "ten minutes" in material.make(made, "@cut long")
 
 
 def test_the_silences_are_as_long_as_they_say(built):
@@ -236,9 +236,9 @@ def test_the_silences_are_as_long_as_they_say(built):
 
 
 def test_the_repository_is_a_setting_and_its_absence_is_told(built, tmp_path):
-    there = material.Material(tmp_path, "https://example.org/kit").make_qr()
+    there = material.make(desk.Desk(tmp_path, "https://example.org/kit"), "@qr")
     assert 'aria-label="QR code: https://example.org/kit"' in there and "<path" in there
-    assert "make slides REPOSITORY=" in material.Material(tmp_path, "").make_qr()
+    assert "make slides REPOSITORY=" in material.make(desk.Desk(tmp_path, ""), "@qr")
     assert "git clone https://example.org/voice-kit" in "".join(text for _, text in slides(built))
 
 
