@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import os
 import re
 import shutil
 import signal
@@ -208,11 +209,15 @@ class TestEspeak(VoiceContract):
         return made("tts espeak")
 
 
+@pytest.mark.soak
+@pytest.mark.skipif(os.environ.get("SOAK") != "whole", reason="a minute of speech: SOAK=whole")
 @pytest.mark.models
 @pytest.mark.needs("kokoro")
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::FutureWarning:torch")
 class TestKokoro(VoiceContract):
+    trained = False
+
     @pytest.fixture(scope="class")
     @classmethod
     def engine(cls, tmp_path_factory):

@@ -29,7 +29,7 @@ class EngineContract:
     """Promises of every engine. Each test is given one engine, and leaves it usable."""
 
     trained = True
-    """Set it to False for random weights: then nobody is asked to hear words."""
+    """Set it to False for random weights: what they hear and how they sound is anything."""
 
     def use(self, engine: Any) -> Any:
         """What comes of one small task, in a form that can be compared."""
