@@ -1,13 +1,13 @@
 """What a notebook starts beside itself answers, and is gone when the notebook is."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 
+import psutil
 import pytest
 
 from voice_kit.errors import MissingEngineError, VoiceKitError
@@ -27,10 +27,9 @@ time.sleep(600)
 
 def alive(pid):
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return True
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -39,18 +38,12 @@ def test_a_program_ends_with_its_owner_however_that_ends(number):
     with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE) as owner:
         pid, said = json.loads(owner.stdout.readline())
         assert said == "ready" and alive(pid)
-        leash = parent(pid)
+        leash = psutil.Process(pid).ppid()
         owner.send_signal(number)
         owner.communicate()
     while alive(leash):  # it ends when its program has; the test's own time limit ends this
         pass
     assert not alive(pid)
-
-
-def parent(pid):
-    import psutil
-
-    return psutil.Process(pid).ppid()
 
 
 def test_a_program_that_is_killed_or_ended_is_over_when_that_returns():
