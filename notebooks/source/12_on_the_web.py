@@ -460,11 +460,12 @@ print(*page.headers["content-security-policy"].split("; "), sep="\n")
 
 # %%
 if LIVE:
-    from voice_kit.serve.lan import invitation
+    import segno
+    from IPython.display import HTML, display
 
     phone = Gateway("--lan", *(OFFLINE if ENGINES != "best" else ())).ready()
     print(phone.url)
-    print(invitation(phone.url))
+    display(HTML(segno.make(phone.url).svg_inline(scale=5, light="white")))
 else:
     print("Not live. In a terminal: voice-kit serve --lan")
 
