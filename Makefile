@@ -3,7 +3,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo lab slides slides-pdf test bench soak wheels constraints clean FORCE
+.PHONY: help demo lab slides slides-pdf test bench soak wheels constraints audit clean FORCE
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -18,6 +18,7 @@ CORE := .venv/.core
 WORKSHOP := .venv/.workshop
 TEST := .venv/.test
 SLIDES := .venv/.slides
+PRINT := .venv/.print
 REVEAL := slides/node_modules/.package-lock.json
 DECIDES := .venv/.made pyproject.toml constraints.txt
 EXTRAS := workshop,openai,llamacpp,piper,litellm,mcp,screen,serve,redis,ray,otel,test
@@ -43,7 +44,7 @@ lab: $(WORKSHOP) ## check this machine, then open the notebooks
 slides: $(REVEAL) $(SLIDES) ## show the talk that goes with the course, sounds and all
 	@$(PY) slides/build.py --serve --repository "$(REPOSITORY)"
 
-slides-pdf: $(REVEAL) $(SLIDES) ## print the talk into slides/build/voice-kit.pdf
+slides-pdf: $(REVEAL) $(SLIDES) $(PRINT) ## print the talk into slides/build/voice-kit.pdf
 	@$(PY) slides/build.py --pdf slides/build/voice-kit.pdf --repository "$(REPOSITORY)"
 
 test: $(TEST) ## set up what the tests need, and run every one
@@ -72,6 +73,10 @@ constraints: $(TEST) ## pin anew, for every platform at once (for maintainers)
 	$(PY) -m uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
 	  --all-extras --upgrade --no-annotate --custom-compile-command "make constraints" \
 	  -o constraints.txt pyproject.toml
+
+audit: .venv/.made ## ask whether a pinned version has a known weakness
+	$(PY) -m pip install -q pip-audit
+	$(PY) -m pip_audit -r constraints.txt --no-deps --disable-pip
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis voice-kit-demo
@@ -131,6 +136,10 @@ $(TEST): $(DECIDES)
 $(SLIDES): $(CORE)
 	$(call pip,install segno,what draws the QR code)
 	@touch $(SLIDES)
+
+$(PRINT): $(CORE)
+	$(call pip,install playwright,what drives Chromium)
+	@touch $(PRINT)
 
 $(REVEAL): slides/package-lock.json
 	@command -v npm >/dev/null || { \
