@@ -8,9 +8,7 @@ import html
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 import tomllib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -111,20 +109,25 @@ def print_pdf(index: Path, pdf: Path) -> None:
             "Printing needs Chromium or Chrome, and none is on the PATH. Install one (on Debian "
             "and Ubuntu: sudo apt install chromium), then run make slides-pdf again."
         )
-    pdf.unlink(missing_ok=True)
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as missing:
+        raise SlideError("Printing needs playwright. Type: make slides-pdf.") from missing
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [
-            *(browser, "--headless=new", "--disable-gpu", "--no-first-run", "--disable-sync"),
-            *("--disable-background-networking", "--disable-component-update"),
-            *(["--no-sandbox"] if root else []),
-            *(f"--user-data-dir={profile}", "--no-pdf-header-footer", "--hide-scrollbars"),
-            *("--virtual-time-budget=20000", f"--print-to-pdf={pdf}"),
-            f"{index.resolve().as_uri()}?view=print",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if not pdf.exists():
-        raise SlideError(f"{Path(browser).name} printed nothing: {done.stderr.strip()[-300:]}")
+    quiet = ["--no-first-run", "--disable-sync", "--disable-background-networking"]
+    try:
+        with sync_playwright() as driver:
+            chromium = driver.chromium.launch(
+                executable_path=browser, args=[*quiet, *(["--no-sandbox"] if root else [])]
+            )
+            page = chromium.new_page(reduced_motion="reduce")
+            page.goto(f"{index.resolve().as_uri()}?view=print")
+            page.wait_for_selector("html[data-printable]", state="attached")
+            page.wait_for_function("() => [...document.images].every((image) => image.complete)")
+            page.pdf(path=pdf, print_background=True, prefer_css_page_size=True)
+            chromium.close()
+    except Error as error:
+        raise SlideError(f"{Path(browser).name} could not print: {error.message}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

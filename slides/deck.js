@@ -67,6 +67,7 @@ function dark() {
 
 async function start() {
   if (new URLSearchParams(location.search).has("dark")) dark();
+  Reveal.on("pdf-ready", () => { html.dataset.printable = "true"; });
   await Reveal.initialize({
     width: 1920, height: 1080, margin: 0.02, minScale: 0.1, maxScale: 3, center: false, display: "flex",
     hash: true, controls: false, progress: true, navigationMode: "linear", slideNumber: place,

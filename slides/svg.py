@@ -143,7 +143,7 @@ class Drawing:
     def file(self) -> str:
         """As a file of its own, on light paper, which reads in dark surroundings too."""
         names = f"<title>{escape(self.title)}</title><desc>{escape(self.words)}</desc>"
-        paper = f'<rect width="{self.width}" height="{self.height}" rx="20" fill="#ffffff"/>'
+        paper = f'<rect width="{self.width}" height="{self.height}" rx="20" fill="#fbfcfe"/>'
         size = f'width="{self.width}" height="{self.height}"'
         attributes = f'role="img" {size} xmlns="http://www.w3.org/2000/svg"'
         return self._drawn(attributes, names + paper) + "\n"
