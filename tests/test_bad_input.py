@@ -20,7 +20,7 @@ from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.no_speaker import NoSpeaker
 from voice_kit.cli import app
 from voice_kit.converse.conversation import Conversation
-from voice_kit.errors import AudioError
+from voice_kit.errors import AudioError, VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.sounds import clip
 from voice_kit.think.llm_handbook import Handbook
@@ -504,6 +504,17 @@ def test_a_recording_ends_by_itself_after_its_seconds(card, tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["seconds"] == read(tmp_path / "me.wav").seconds == pytest.approx(0.5, abs=0.04)
     assert card.streams[0].closed
+
+
+def test_an_older_recording_is_written_over_only_when_that_is_said(card, tmp_path):
+    Blocks(card).start()
+    older = tmp_path / "me.wav"
+    older.write_bytes(b"what somebody said once")
+    with pytest.raises(VoiceKitError, match=r"already there.*--force"):
+        app(["record", str(older), "--seconds", "0.1"], standalone_mode=False)
+    assert older.read_bytes() == b"what somebody said once"
+    app(["record", str(older), "--seconds", "0.1", "--force"], standalone_mode=False)
+    assert read(older).seconds > 0
 
 
 @pytest.mark.parametrize(

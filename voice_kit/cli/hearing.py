@@ -115,12 +115,15 @@ def record(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The WAV file to write.")],
     seconds: Seconds = None,
     microphone: DeviceName = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an older recording.")] = False,
     json_: options.Json = False,
 ) -> None:
     """Record the microphone to a file. Ctrl-C ends it, and what was recorded stays.
 
     Example: voice-kit record me.wav --seconds 5
     """
+    if file.exists() and not force:
+        raise VoiceKitError(f"{file} is already there. Take another name, or --force.")
 
     from voice_kit.audio.files import Recording
     from voice_kit.audio.microphone import Microphone
