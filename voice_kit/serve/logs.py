@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
 import re
 import sys
 import threading
@@ -226,8 +225,3 @@ def log_config(kind: Literal["text", "json"], secrets: Iterable[str] = ()) -> di
         "loggers": {name: dict(ours) for name in names}
         | {"uvicorn.access": {**ours, "filters": ["but_probes"]}},
     }
-
-
-def set_up(kind: Literal["text", "json"], secrets: Iterable[str] = ()) -> None:
-    """Log this way from here on, in this process. uvicorn then takes `log_config=None`."""
-    logging.config.dictConfig(log_config(kind, secrets))
