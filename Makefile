@@ -79,7 +79,8 @@ audit: .venv/.made ## ask whether a pinned version has a known weakness
 	$(PY) -m pip_audit -r constraints.txt --no-deps --disable-pip
 
 clean: ## remove .venv and everything that was built
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis voice-kit-demo
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis voice-kit-demo \
+	  slides/build slides/node_modules
 
 # How things are installed.
 

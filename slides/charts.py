@@ -16,7 +16,6 @@ from waves import (
     RIGHT,
     SOFT,
     SPEAK,
-    THINK,
     axis,
     head,
     scaled,
@@ -101,10 +100,7 @@ def waterfall(turn: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, f
         weight=650,
         anchor="middle" if x(first) < 1370 else "end",
     )
-    picture.add(
-        f'<line class="head" x1="{left:g}" x2="{left:g}" y1="50" y2="{bottom}" stroke="{THINK}" '
-        'stroke-width="5"/>'
-    )
+    head(picture, 50, bottom, left)
     picture.title = (
         f"Waterfall of a recorded turn: first sound {first * 1000:.0f} ms after the last word; "
         + ", ".join(told)

@@ -62,7 +62,8 @@ def lanes(desk: Desk, start: str, end: str) -> str:
         elif kind == "TurnEnded" and began is not None:
             yours.append((began - a, event.ended - a, f"“{heard}”"))
             began = None
-            moments.append((event.ended - a, "thinking"))
+            if not opened:
+                moments.append((event.ended - a, "thinking"))
         elif kind in ("PlaybackStarted", "PlaybackResumed"):
             opened[event.turn] = at
             moments.append((at - a, "speaking"))
@@ -70,6 +71,8 @@ def lanes(desk: Desk, start: str, end: str) -> str:
                 marks.append((at - a, "goes on"))
         elif kind in ("PlaybackPaused", "Interrupted", "TurnFinished"):
             if event.turn in opened:
+                if kind == "TurnFinished":
+                    moments.append((at - a, "idle"))
                 its.append((opened.pop(event.turn) - a, at - a, said.get(event.turn, "")))
             if kind == "PlaybackPaused" and at > a:
                 marks.append((at - a, "pauses"))

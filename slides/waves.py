@@ -58,11 +58,13 @@ def outline(
     picture.add(f'<polygon points="{" ".join(top + low_side[::-1])}" fill="{fill}"/>')
 
 
-def head(picture: Drawing, top: float, bottom: float) -> None:
-    """The line that moves while it plays."""
+def head(picture: Drawing, top: float, bottom: float, left: float = LEFT) -> None:
+    """The line that moves while it plays, and a veil over what has not been played yet."""
     picture.add(
-        f'<line class="head" x1="{LEFT}" x2="{LEFT}" y1="{top:g}" y2="{bottom:g}" '
-        f'stroke="{THINK}" stroke-width="5"/>'
+        f'<g class="head"><rect x="{left:g}" y="{top - 3:g}" width="1700" '
+        f'height="{bottom - top + 6:g}" fill="{PAPER}" opacity="0.82"/>'
+        f'<line x1="{left:g}" x2="{left:g}" y1="{top:g}" y2="{bottom:g}" stroke="{THINK}" '
+        'stroke-width="5"/></g>'
     )
 
 

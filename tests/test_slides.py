@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from html.parser import HTMLParser
@@ -221,6 +222,18 @@ def test_a_sentence_is_cut_off_by_the_short_wait_and_not_by_the_long_one(built):
     assert "ten minutes" in material.make(made, "@cut long")
 
 
+def test_the_sphere_does_what_the_assistant_did(built):
+    made = material.make(desk.Desk(built, ""), "@lanes 0 11")
+    moments = json.loads(unescape(re.search(r'data-clip="([^"]*)"', made)[1]))["moments"]
+
+    def state(second):
+        return [what for at, what in moments if at <= second][-1]
+
+    asked = {0.2: "idle", 1.5: "listening", 2.7: "thinking", 3.5: "speaking"}
+    asked |= {4.4: "listening", 6.0: "speaking", 10.9: "idle"}  # it is told “right” at 4.2 s
+    assert {second: state(second) for second in asked} == asked
+
+
 def test_the_silences_are_as_long_as_they_say(built):
     from voice_kit.audio.files import read
     from voice_kit.sounds import clip
@@ -251,6 +264,7 @@ def test_without_revealjs_one_sentence_says_what_to_type(tmp_path, capsys, monke
     assert said.count("\n") == 1 and "make slides" in said
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no links for everybody on Windows")
 def test_without_npm_make_says_in_one_sentence_how_to_get_it(tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()
