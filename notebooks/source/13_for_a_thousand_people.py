@@ -386,7 +386,9 @@ print(inspect.getsource(ray_app.build))
 #
 # With `RAY = True` above, `voice-kit serve --ray local` is started: a cluster with the three
 # engines as replicas. It takes a minute and a gigabyte of memory. A question is asked, the
-# recogniser's replica is killed, and the question is asked again.
+# recogniser's replica is killed, and the question is asked again: its call is made once more, to
+# the replica that Ray starts instead, and that one has to load its engine first. Where a few
+# seconds of silence are too many, keep two replicas of everything.
 
 
 # %%
@@ -411,7 +413,7 @@ if RAY:
     print(f"all there: {await person(cluster, QUESTIONS[0], 0):.2f} s of silence")
     for each in psutil.process_iter(["cmdline"]):
         if "ServeReplica" in (name := " ".join(each.info["cmdline"] or [])) and ":stt" in name:
-            print(f"killed: {name}")
+            print(f"killed: {name.strip()}")
             each.kill()
     print(f"without it: {await person(cluster, QUESTIONS[0], 0):.2f} s of silence")
     cluster.end()
