@@ -1,6 +1,7 @@
 """What each of twenty users heard while things went wrong: `python -m voice_kit.workshop.faults`.
 
-Prints a table; `--only NAME` has one fault alone, `--json` all figures. Needs redis-server.
+Prints a table; `--only NAME` has one fault alone, `--json` all figures. Needs redis-server, and Ray
+for those that kill replicas.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
+from voice_kit.sounds import clips
+from voice_kit.types import Audio
+from voice_kit.workshop import faults_cluster
 from voice_kit.workshop.faults_user import Told, User
 from voice_kit.workshop.faults_world import World
 
@@ -23,6 +28,9 @@ AWAY = 10.0
 """Seconds that Redis is away."""
 FEW = 5
 """One in so many vanishes, or reads slowly."""
+
+
+Fault = Callable[[World, Sequence[User]], Awaitable[None]]
 
 
 async def nothing(world: World, users: Sequence[User]) -> None:
@@ -63,7 +71,23 @@ async def some_are_slow(world: World, users: Sequence[User]) -> None:
     """A fifth of the users read slowly, from the beginning."""
 
 
-FAULTS: dict[str, Callable[[World, Sequence[User]], Awaitable[None]]] = {
+async def stt_killed(world: World, users: Sequence[User]) -> None:
+    """The speech-to-text replica on Ray is killed (-9)."""
+    faults_cluster.kill("stt")
+
+
+async def llm_killed(world: World, users: Sequence[User]) -> None:
+    """The language model's replica on Ray is killed (-9)."""
+    faults_cluster.kill("llm")
+
+
+async def tts_killed(world: World, users: Sequence[User]) -> None:
+    """The text-to-speech replica on Ray is killed (-9)."""
+    faults_cluster.kill("tts")
+
+
+ON_RAY = ("stt-killed", "llm-killed", "tts-killed")
+FAULTS: dict[str, Fault] = {
     each.__name__.replace("_", "-"): each
     for each in (
         nothing,
@@ -73,6 +97,9 @@ FAULTS: dict[str, Callable[[World, Sequence[User]], Awaitable[None]]] = {
         gateway_drains,
         some_vanish,
         some_are_slow,
+        stt_killed,
+        llm_killed,
+        tts_killed,
     )
 }
 
@@ -122,10 +149,19 @@ HEADS = ["fault", "answered", "again", "lost", "missing", "wait p50", "longest",
 async def tried(name: str, users: int = USERS, questions: int = QUESTIONS) -> Result:
     """One fault, with as many conversations under way. Raises `VoiceKitError`."""
     fault = FAULTS[name]
-    async with World() as world:
-        slow = fault is some_are_slow
+    ray = name in ON_RAY
+    sounds = [each.audio() for each in clips() if each.kind == "question"]
+    with faults_cluster.cluster() if ray else nullcontext():
+        return await _tried(fault, World("auto" if ray else ""), users, questions, sounds)
+
+
+async def _tried(
+    fault: Fault, world: World, users: int, questions: int, sounds: Sequence[Audio]
+) -> Result:
+    async with world:
+        slow, spoken = fault is some_are_slow, fault is stt_killed
         everyone = [
-            User(world, number, questions, slow=slow and number % FEW == 0)
+            User(world, number, questions, slow and number % FEW == 0, sounds if spoken else ())
             for number in range(users)
         ]
         async with asyncio.TaskGroup() as talking:
@@ -136,6 +172,7 @@ async def tried(name: str, users: int = USERS, questions: int = QUESTIONS) -> Re
         await asyncio.sleep(2)  # what waits for Redis is written within a second
         for user in everyone:
             await user.look_back()
+    name = fault.__name__.replace("_", "-")
     return Result(name, (fault.__doc__ or name).strip(), [user.told for user in everyone])
 
 

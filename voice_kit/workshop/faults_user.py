@@ -13,6 +13,10 @@ from typing import Any
 
 import websockets
 
+from voice_kit.audio.convert import convert
+from voice_kit.audio.formats import to_int16
+from voice_kit.serve.protocol import OUT_RATE
+from voice_kit.types import Audio
 from voice_kit.workshop.faults_world import Gateway, World
 
 PATIENCE = 20.0
@@ -57,9 +61,19 @@ class Told:
 class User:
     """Asks `questions` one after another, at whichever gateway is there."""
 
-    def __init__(self, world: World, number: int, questions: int, slow: bool = False) -> None:
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        questions: int,
+        slow: bool = False,
+        spoken: Sequence[Audio] = (),
+    ) -> None:
+        """Who is `slow` reads a message every two seconds; who has `spoken` questions does not
+        type them."""
         self.told, self.number = Told(), number
         self._world, self._questions, self._slow = world, questions, slow
+        self._spoken = spoken
         self._socket: Any = None
         self._conversation = ""
         self._first = number % len(world.gateways)
@@ -78,7 +92,7 @@ class User:
                         await self._gone()  # while nobody asked anything
                     if self._socket is None:
                         await self._connect()
-                    await self._ask(question)
+                    question = await self._ask(question, number)
                     break
                 except (GoneError, TimeoutError, OSError, websockets.WebSocketException):
                     await self._gone()
@@ -129,6 +143,9 @@ class User:
         known = created["session"]["voice_kit"]["conversation"]
         assert self._conversation in ("", known), "it is another conversation"
         self._conversation = known
+        if self._spoken:
+            by_hand = {"audio": {"input": {"turn_detection": None}}}
+            await self._socket.send(json.dumps({"type": "session.update", "session": by_hand}))
 
     def _gateways(self) -> Sequence[Gateway]:
         both = self._world.gateways
@@ -141,13 +158,19 @@ class User:
             self._socket = None
             self._first = 1 - self._first  # the other one first
 
-    async def _ask(self, question: str) -> None:
-        content = [{"type": "input_text", "text": question}]
-        item = {"type": "message", "role": "user", "content": content}
-        for each in (
-            {"type": "conversation.item.create", "item": item},
-            {"type": "response.create"},
-        ):
+    def _asking(self, question: str, number: int) -> list[dict[str, Any]]:
+        if not self._spoken:
+            content = [{"type": "input_text", "text": question}]
+            item = {"type": "message", "role": "user", "content": content}
+            return [{"type": "conversation.item.create", "item": item}]
+        sound = convert(self._spoken[number % len(self._spoken)], OUT_RATE)
+        audio = base64.b64encode(to_int16(sound.samples).tobytes()).decode()
+        append = {"type": "input_audio_buffer.append", "audio": audio}
+        return [append, {"type": "input_audio_buffer.commit"}]
+
+    async def _ask(self, question: str, number: int) -> str:
+        """What was asked, as it was heard, once its answer is whole."""
+        for each in (*self._asking(question, number), {"type": "response.create"}):
             await self._socket.send(json.dumps(each))
         began, first = time.monotonic(), True
         while True:
@@ -160,13 +183,15 @@ class User:
                 self.told.seconds += len(base64.b64decode(message["delta"])) / SECOND
                 if self._slow:
                     await asyncio.sleep(2)
+            elif message["type"].endswith("input_audio_transcription.completed"):
+                question = message["transcript"]
             elif message["type"] == "response.done":
                 status = message["response"]["status"]
                 if status != "completed":
                     raise GoneError
                 self.told.heard += 1
                 self.told.answered.add(question)
-                return
+                return question
 
     async def _note(self, question: str) -> None:
         """Whether it is in memory: from then on it must not be lost."""

@@ -79,11 +79,12 @@ class Redis(Process):
 class Gateway(Process):
     """`voice-kit serve` with engines that cost no time; its token is in its environment."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, ray: str = "") -> None:
+        """With engines in this process, or those of the cluster at this address."""
         self.port, self.token = free_port(), secrets.token_hex(16)
         self.http = f"http://127.0.0.1:{self.port}"
         self.ws = f"ws://127.0.0.1:{self.port}/v1/realtime"
-        command = [sys.executable, "-m", __name__, redis.url, str(self.port)]
+        command = [sys.executable, "-m", __name__, redis.url, str(self.port), ray]
         super().__init__(command, {"FAULTS_TOKEN": self.token, "OMP_NUM_THREADS": "1"})
 
     @property
@@ -104,10 +105,10 @@ class Gateway(Process):
 class World:
     """One Redis and two gateways: `async with World() as world`."""
 
-    def __init__(self) -> None:
+    def __init__(self, ray: str = "") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="voice-kit-faults-")
         self.redis = Redis(Path(self._folder.name))
-        self.gateways = [Gateway(self.redis) for _ in range(2)]
+        self.gateways = [Gateway(self.redis, ray) for _ in range(2)]
 
     async def __aenter__(self) -> World:
         self.redis.start()
@@ -141,7 +142,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _serve(redis: str, port: int) -> None:
+def _serve(redis: str, port: int, ray: str) -> None:
     """Be such a gateway."""
     from voice_kit.serve.app import create_app
     from voice_kit.serve.config import Serve
@@ -153,14 +154,20 @@ def _serve(redis: str, port: int) -> None:
         port=port,
         token=os.environ["FAULTS_TOKEN"],
         redis=redis,
+        ray=ray,
         per_address=1000,
         connects_per_second=1000.0,
         drain_seconds=15.0,
     )
-    app = create_app(settings=Settings(), serve=serve, engines=scripted(Script()))
+    engines = scripted(Script())
+    if ray:
+        from voice_kit.serve.ray_engines import ray_engines
+
+        engines = ray_engines(Settings(), serve)
+    app = create_app(settings=Settings(), serve=serve, engines=engines)
     sock = listening(serve)
     Server(config_of(app, serve)).run(sockets=[sock])
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]))
+    _serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])
