@@ -97,6 +97,11 @@ def test_a_turn_is_drawn_when_its_first_sound_is_heard_and_again_when_it_is_over
     assert [[turn["turn"] for turn in each] for each in told] == [[1], [1]]
     early, whole = told
     assert early[0]["first"] == whole[0]["first"] == pytest.approx(0.9)
+    assert (
+        early[0]["title"]
+        == whole[0]["title"]
+        == ("“what is it”: first sound 900 ms after your last word")
+    )
     assert "playback" not in {bar["stage"] for bar in early[0]["bars"]}
     assert whole[0]["row"]["said_heard"] == "A test."
 

@@ -18,6 +18,7 @@ from voice_kit.types import (
     Event,
     Interrupted,
     SpeechReady,
+    Transcribed,
     TurnFinished,
     TurnStarted,
 )
@@ -38,7 +39,9 @@ def so_far(number: int, events: Sequence[Event]) -> TurnTimes:
         kept(event)
     if all(turn.number != number for turn in kept.turns):
         last = events[-1].at
-        kept(TurnFinished(number, last, "", "", "", False))
+        mine = [event for event in events if getattr(event, "turn", 0) == number]
+        words = [event.transcript.text for event in mine if isinstance(event, Transcribed)]
+        kept(TurnFinished(number, last, "".join(words[-1:]), "", "", False))
     return next(turn for turn in kept.turns if turn.number == number)
 
 
