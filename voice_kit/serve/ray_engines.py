@@ -168,8 +168,10 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
             handle._init(_run_router_in_separate_loop=True)
         known = {stage: found[stage].about.remote().result(timeout_s=60) for stage in STAGES}
     except Exception as error:
-        problem = f"Ray at “{serve.ray}” ({type(error).__name__})"
-        raise MissingEngineError(problem, fix=f"--ray local, or {FIX}") from error
+        problem, fix = f"Ray at “{serve.ray}” ({type(error).__name__})", f"--ray local, or {FIX}"
+        if serve.ray == "local":  # Ray itself gives a node half a minute
+            fix = "again once this machine is less busy: a cluster has to be up within 30 s"
+        raise MissingEngineError(problem, fix=fix) from error
     here = load_engines(settings.changed({**HERE}))
     lines = {
         stage: Line(stage, KINDS[stage](found[stage], stage, known[stage]), [_given(engine)])

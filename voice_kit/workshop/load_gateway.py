@@ -95,15 +95,16 @@ class Measured:
 
     def resident(self) -> float:
         """Megabytes of it in memory; 0 where the system does not tell."""
-        return self._read("statm", 1) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        pages = self._read("statm", 1)
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 if pages else 0.0
 
     def grown(self) -> float:
         """Megabytes more than with nobody there."""
         return self.resident() - self._empty
 
     def _worked(self) -> float:
-        tick = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-        return (self._read("stat", 13) + self._read("stat", 14)) / tick
+        ticks = self._read("stat", 13) + self._read("stat", 14)
+        return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
 
     def _read(self, file: str, column: int) -> int:
         try:
