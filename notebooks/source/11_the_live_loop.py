@@ -191,4 +191,5 @@ if not LIVE:
 #
 # An assistant that listens while it speaks, as one task on the notebook's own event loop, with
 # every part in view and most of them in your hands. The same loop runs in a terminal, in the file
-# that you took home, and on a server for many people at once. Next: [On the web](12_on_the_web.ipynb)
+# that you took home, and on a server for many people at once.
+# Next: [On the web](12_on_the_web.ipynb)
