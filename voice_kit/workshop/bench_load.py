@@ -26,13 +26,15 @@ from voice_kit.hear.batch import Batch
 from voice_kit.settings import Settings
 from voice_kit.types import RATE
 from voice_kit.workshop.bench_turns import EARLY, converse, rows_of, staggered
-from voice_kit.workshop.peers.scenes import REST, Scene, scene
+from voice_kit.workshop.peers.scenes import BEGIN, REST, Scene, scene
 from voice_kit.workshop.peers.stage import Record
 
 TURNS = 3
 """Of each set, in every conversation."""
 SETTLE = 2.0
 """Seconds until all have begun."""
+QUESTION = 1.5
+"""Seconds that a question takes, about."""
 SCENES = 20
 """Different ones; more conversations than this hear the same again, each at its own time."""
 
@@ -64,9 +66,18 @@ def resident() -> float:
 
 
 def scenes(conversations: int, turns: int, rest: float, sets: Sequence[str]) -> list[Scene]:
-    """What each conversation hears."""
-    few = [scene(sets, turns, seed, rest) for seed in range(min(SCENES, conversations))]
+    """What each conversation hears. Strangers do not all ask at the same moment."""
+    different = min(SCENES, conversations)
+    few = [
+        scene(sets, turns, seed, rest, BEGIN + begin(seed, different, rest))
+        for seed in range(different)
+    ]
     return [few[number % len(few)] for number in range(conversations)]
+
+
+def begin(number: int, many: int, rest: float) -> float:
+    """Seconds after the first that this one of `many` asks: spread over a question's time."""
+    return number / many * (rest + QUESTION)
 
 
 async def _hold(conversations: int, turns: int, rest: float, sets: Sequence[str]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from voice_kit.audio.convert import convert
 from voice_kit.errors import VoiceKitError
-from voice_kit.types import RATE, Audio
-from voice_kit.workshop.bench_load import scenes
+from voice_kit.types import FRAME, RATE, Audio
+from voice_kit.workshop.bench_load import begin, scenes
 from voice_kit.workshop.load_caller import Caller, Others
-from voice_kit.workshop.peers.scenes import Scene, laid_out
+from voice_kit.workshop.peers.scenes import BEGIN, Scene, laid_out
 from voice_kit.workshop.peers.table import spread
 
 BUSY = 32.0
@@ -34,7 +34,8 @@ async def call(
 
     async def one(number: int, caller: Caller) -> None:
         await asyncio.sleep(began + number / per_second - loop.time())
-        await caller.call(others)
+        # Within one frame, as microphones of strangers would.
+        await caller.call(others, number * FRAME / RATE / len(callers))
 
     async with asyncio.TaskGroup() as group:
         for number, caller in enumerate(callers):
@@ -54,7 +55,12 @@ def asked(conversations: int, questions: int, rest: float, sounds: Sequence[Audi
         return scenes(conversations, questions, rest, ("whole",))
     turns = [("recorded", [(convert(sound, RATE), "")]) for sound in sounds]
     return [
-        laid_out([turns[(n + m) % len(turns)] for m in range(questions)], n, rest)
+        laid_out(
+            [turns[(n + m) % len(turns)] for m in range(questions)],
+            n,
+            rest,
+            BEGIN + begin(n, conversations, rest),
+        )
         for n in range(conversations)
     ]
 

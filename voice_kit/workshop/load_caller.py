@@ -72,8 +72,11 @@ class Caller:
         self._address, self._token, self._scene = address, token, heard
         self._record, self._speaker = Record(), Loudspeaker()
 
-    async def call(self, others: Others) -> None:
-        """Connect, wait for the others, ask all questions, and leave. It never raises."""
+    async def call(self, others: Others, wait: float = 0.0) -> None:
+        """Connect, wait for the others and `wait` seconds more, ask all questions, and leave.
+
+        It never raises.
+        """
         try:
             async with websockets.connect(
                 self._address,
@@ -85,6 +88,7 @@ class Caller:
             ) as socket:
                 await self._greet(socket)
                 await others.wait(self)
+                await asyncio.sleep(wait)
                 await self._talk(socket)
         except (OSError, TimeoutError, websockets.WebSocketException, _NoGreetingError) as error:
             self.refused = _why(error)

@@ -15,6 +15,8 @@ PAUSES = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 """Seconds for which a speaker hesitates."""
 REST = 1.7
 """Seconds after a question: every peer's answer has room in it."""
+BEGIN = 1.0
+"""Seconds before the first question."""
 NOISE = 1e-4
 """How loud an empty room is, root mean square; Silero is not asked about digital silence."""
 
@@ -47,7 +49,9 @@ class Scene:
     """Each word, and when its last sample is heard."""
 
 
-def scene(sets: Sequence[str], turns: int, seed: int, rest: float = REST) -> Scene:
+def scene(
+    sets: Sequence[str], turns: int, seed: int, rest: float = REST, begin: float = BEGIN
+) -> Scene:
     """`turns` turns of each set, in an order that only the seed decides."""
     chosen: list[tuple[str, list[tuple[Audio, str]]]] = []
     for name in sets:
@@ -57,15 +61,18 @@ def scene(sets: Sequence[str], turns: int, seed: int, rest: float = REST) -> Sce
             clip = of_set[(seed * turns + index) % len(of_set)]
             chosen.append((name, with_pause(clip, pause)))
     random.Random(seed).shuffle(chosen)
-    return laid_out(chosen, seed, rest)
+    return laid_out(chosen, seed, rest, begin)
 
 
 def laid_out(
-    chosen: Sequence[tuple[str, list[tuple[Audio, str]]]], seed: int, rest: float = REST
+    chosen: Sequence[tuple[str, list[tuple[Audio, str]]]],
+    seed: int,
+    rest: float = REST,
+    begin: float = BEGIN,
 ) -> Scene:
     """These turns, one after another in a quiet room: of each its set, and what is said in it, as
-    sounds (16 kHz) with their words."""
-    at = 1.0
+    sounds (16 kHz) with their words. The first begins `begin` seconds after the room."""
+    at = begin
     pieces: list[Samples] = [_quiet(at)]
     asked: list[Asked] = []
     words: list[tuple[float, str]] = []
