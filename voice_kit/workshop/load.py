@@ -120,7 +120,7 @@ def trouble(gateway: dict[str, Any]) -> str:
 
 def _line(name: str, of: dict[str, Any]) -> str:
     cells = "".join(f"{of[key]:>8.0f}" if key in of else f"{'–':>8}" for key in QUANTILES)
-    return f"{name:<32}{cells}{of['n']:>6}"
+    return f"{name:<32}{cells}{of.get('n', ''):>6}"
 
 
 def socket_of(address: str, token: str | None = None) -> tuple[str, str]:

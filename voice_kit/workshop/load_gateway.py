@@ -116,7 +116,8 @@ class Measured:
 
 def compared(conversations: int, questions: int, rest: float) -> dict[str, Any]:
     """What callers felt at a gateway, what conversations inside one process felt with the same
-    questions and engines, and what the socket has added, question by question.
+    questions and engines, and by how much the socket made half of them, 95 and 99 of 100 wait
+    longer. (Question by question would say little: when a frame ends is chance, 32 ms wide.)
 
     Blocks for twice as long as they talk. Raises `VoiceKitError`.
     """
@@ -125,14 +126,13 @@ def compared(conversations: int, questions: int, rest: float) -> dict[str, Any]:
         address, token = load.socket_of(gateway.url)
         callers, used = asyncio.run(_called(gateway, address, token, heard))
     inside = bench_load.measure(conversations, questions, rest, ("whole",))
-    rows = [row for caller in callers for row in caller.rows]
-    pairs = zip(rows, inside.pop("rows"), strict=len(rows) == conversations * questions)
-    both = [(here["voice_to_voice"], there["voice_to_voice"]) for here, there in pairs]
-    answered = [(here, there) for here, there in both if here and there]
+    felt = {**load.felt(callers), **used}
+    inside |= spread(row["voice_to_voice"] for row in inside.pop("rows")) or {"n": 0}
+    both = [key for key in load.QUANTILES if key in felt and key in inside]
     return {
-        "gateway": {**load.felt(callers), **used},
-        "inside": {**inside, **(spread(there for _, there in answered) or {"n": 0})},
-        "added": spread(here - there for here, there in answered) or {"n": 0},
+        "gateway": felt,
+        "inside": inside,
+        "added": {key: felt[key] - inside[key] for key in both},
     }
 
 
