@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from helpers_browser import picture
@@ -262,6 +264,21 @@ def test_without_revealjs_one_sentence_says_what_to_type(tmp_path, capsys, monke
     assert build.main(["--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "make slides" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+def test_what_make_slides_runs_shows_them_until_ctrl_c(tmp_path):
+    if not REVEAL.exists():
+        pytest.skip("no reveal.js here: make slides")
+    command = [sys.executable, SLIDES / "build.py", "--serve", "--port", "0", "--out", tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shown:
+        told = next(line for line in shown.stdout if line.startswith("The slides: "))
+        address = re.search(r"http://127\.0\.0\.1:\d+/", told)[0]
+        with urlopen(address) as page, urlopen(f"{address}reveal/reveal.js") as code:
+            assert b"data-markdown" in page.read()
+            assert len(code.read()) > 10_000
+        shown.send_signal(signal.SIGINT)
+        assert shown.wait(20) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no links for everybody on Windows")
