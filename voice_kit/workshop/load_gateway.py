@@ -6,9 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from voice_kit.errors import VoiceKitError
 from voice_kit.types import RATE, Audio, Message, Speech, Stops, Transcript
 from voice_kit.workshop import bench_load, load
+from voice_kit.workshop.gateways import Gateway
 from voice_kit.workshop.load_caller import Caller
 from voice_kit.workshop.peers.plan import ANSWER as SECONDS
 from voice_kit.workshop.peers.plan import LLM, STT, TTS
@@ -152,21 +150,11 @@ async def _called(
 @contextmanager
 def measured(conversations: int) -> Iterator[Measured]:
     """One that has room for so many, while this is open. Raises `VoiceKitError`."""
-    command = [sys.executable, "-m", __name__, str(conversations)]
-    with (
-        tempfile.TemporaryFile("w+") as log,  # written, as anywhere: that is part of the work
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as running,
-    ):
-        assert running.stdout is not None
-        try:
-            line = running.stdout.readline()
-            if not line:
-                log.seek(0)
-                why = (log.read().strip().splitlines() or ["it said nothing"])[-1]
-                raise VoiceKitError(f"A gateway to measure could not be started: {why}")
-            yield Measured(json.loads(line)["url"], running.pid)
-        finally:
-            running.terminate()
+    gateway = Gateway(str(conversations), module=("voice_kit.workshop.load_gateway",))
+    try:
+        yield Measured(gateway.ready().url, gateway.pid)
+    finally:
+        gateway.end()
 
 
 def serve(conversations: int) -> None:
