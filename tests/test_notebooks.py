@@ -73,6 +73,12 @@ def test_a_notebook_says_what_it_is_for_and_what_was_built(name):
     assert last.startswith("## What you built")
 
 
+@pytest.mark.parametrize(("name", "following"), pairwise(NAMES))
+def test_a_notebook_ends_with_the_way_to_the_next(name, following):
+    for path in both(name):
+        assert f"]({following})" in text(read(path)["cells"][-1])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_headings_skip_no_level(name):
     prose = [

@@ -78,3 +78,5 @@ else:
 #
 # A list of what is here: a Python with its packages, four engines, a loudspeaker you have heard.
 # In a terminal, `voice-kit doctor` checks the same and more, and says how to mend what is missing.
+#
+# Next: [Sound is numbers](01_sound_is_numbers.ipynb)

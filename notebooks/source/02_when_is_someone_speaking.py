@@ -306,7 +306,7 @@ chosen = [each for each in clips() if each.kind in ("question", "command") and e
 plain = [Recording(each.name, each.text, each.audio()) for each in chosen]
 paused = [Recording(f"{each.name}, paused", each.text, thoughtful(each.audio)) for each in plain]
 turns, unheard = as_turns([*plain, *paused], vad, None, after=2.0)
-print(f"{len(turns)} turns; nobody was heard in {len(unheard)}")
+print(f"{len(turns)} turns, and {len(unheard)} recordings in which nobody was heard")
 
 # %%
 waits = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.3])

@@ -314,3 +314,4 @@ for message in talk.history.lines:
 # that says where the silence comes from. You know which part you would attack first.
 #
 # In the next notebooks it becomes fast, polite, and able to do things.
+# Next: [Make it fast](07_make_it_fast.ipynb)

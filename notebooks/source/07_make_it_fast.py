@@ -304,4 +304,4 @@ print(f"Said was: “{said[1].text}”")
 # A plan for stages that overlap, and the rule by which an early answer is kept or dropped. You can
 # say for any turn where its time went, and prove what a setting changes.
 #
-# Next comes what makes it polite: to let itself be interrupted.
+# Next comes what makes it polite: [Let me interrupt](08_let_me_interrupt.ipynb)

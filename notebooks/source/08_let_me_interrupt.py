@@ -249,3 +249,4 @@ for name, sound in (("as it comes in", microphone), ("with the guard", kept)):
 # that kept its place, and one that became a stop.
 #
 # Next comes what is asked for: talk, a search, or something to be done.
+# [What is being asked?](09_what_is_being_asked.ipynb)

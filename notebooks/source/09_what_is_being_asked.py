@@ -238,4 +238,4 @@ for text in ("let the robot dance for us", "can a robot dance"):
 # A classifier from ten lines of counting, a rule for when it may act, and a table of its mistakes.
 # You know why a test set must not be looked at while the examples are written.
 #
-# Next come tools and a memory.
+# Next: [Tools and memory](10_tools_and_memory.ipynb)
