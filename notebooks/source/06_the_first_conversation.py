@@ -274,6 +274,8 @@ if ours > silence:
 # goes along with the next question. It also takes typed lines, and needs no loudspeaker.
 
 # %%
+import textwrap
+
 from voice_kit.audio.no_speaker import NoSpeaker
 
 again = Timeline()
@@ -284,7 +286,7 @@ async with talk:
         await talk.idle()
 
 for each in again.turns:
-    print(f"you: {each.heard}\nkit: {each.said}\n")
+    print(f"you: {each.heard}", textwrap.fill(f"kit: {each.said}", 96), sep="\n", end="\n\n")
 print("What the model is given with the next question:")
 for message in talk.history.lines:
     print(f"  {message.role:<10} {message.content[:70]}")

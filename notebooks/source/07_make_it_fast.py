@@ -119,6 +119,7 @@ plt.show()
 
 # %%
 import tempfile
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,7 @@ with Recorder(folder) as recorder:
 
 recording = read_recording(folder)
 for turn in recording.turns:
-    print(f"“{turn.times.heard}”: {turn.why()}\n")
+    print(textwrap.fill(f"“{turn.times.heard}”: {turn.why()}", 96), end="\n\n")
 
 # %%
 from IPython.display import display
