@@ -183,7 +183,7 @@ def test_no_expectation_is_left_out_of_these_tests():
     assert of["whole"] == {*WRONG_OF_THE_WHOLE, "judge"}
 
 
-@pytest.mark.parametrize("name", WRONG_OF_THE_LINE.keys() - {"wer"})
+@pytest.mark.parametrize("name", sorted(WRONG_OF_THE_LINE.keys() - {"wer"}))
 def test_a_wrong_expectation_of_a_line_fails_and_no_other(name, written, cast):
     wrong = changed(TWO_LINES, "lines", 0, "expect", name, to=WRONG_OF_THE_LINE[name])
     assert failures(run(read(written(wrong)), cast)) == {(1, name)}
