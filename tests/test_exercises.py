@@ -66,6 +66,18 @@ def test_a_wrong_answer_is_told_what_is_wrong(name, source, told):
     assert EXERCISES[name].where in checked.says
 
 
+def test_who_reads_types_from_the_signature_is_right_as_they_are_in_a_notebook():
+    def describe(function):
+        arguments = inspect.signature(function).parameters.items()
+        return {
+            "name": function.__name__,
+            "description": inspect.getdoc(function),
+            "parameters": {name: each.annotation.__name__ for name, each in arguments},
+        }
+
+    assert checks.check(describe).passed
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_three_hints_lead_to_the_answer_and_the_last_one_stays(name):
     given = [checks.hint(name) for _ in range(4)]

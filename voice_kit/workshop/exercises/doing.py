@@ -19,6 +19,10 @@ def _water(plant: str, litres: float, gently: bool = True) -> str:
     raise AssertionError("describing a tool must not use it")
 
 
+# In a notebook annotations are types, and here only text unless this is done.
+_water.__annotations__ = inspect.get_annotations(_water, eval_str=True)
+
+
 def _describe(describe: Function) -> None:
     try:
         found = describe(_water)
