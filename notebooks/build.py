@@ -47,6 +47,8 @@ def compile_notebook(source: Path, *, solutions: bool) -> str:
         if cell.cell_type == "code":
             cell.source = show_or_hide(cell.source, solutions=solutions)
             cell.outputs, cell.execution_count = [], None
+        elif not solutions:  # which lie beside the figures; sources and solutions one folder deeper
+            cell.source = cell.source.replace("](../figures/", "](figures/")
         cell.id = stable_id(cell, taken)
         cells.append(cell)
     notebook.cells = cells

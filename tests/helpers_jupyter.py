@@ -190,6 +190,7 @@ def serving(path, packages=None):
         folder = Path(name)
         (folder / "work").mkdir()
         shutil.copy(path, folder / "work")
+        shutil.copytree(ROOT / "notebooks" / "figures", folder / "work" / "figures")
         with _server(folder, packages) as (address, token):
             yield folder / "work", f"{address}lab/tree/{Path(path).name}?token={token}"
 

@@ -186,14 +186,17 @@ def outputs(path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_in_the_text_says_what_it_shows_and_every_link_leads_somewhere(name):
-    prose = "\n".join(
-        text(cell) for cell in read(NOTEBOOKS / name)["cells"] if cell["cell_type"] == "markdown"
-    )
+    for path in both(name):
+        cells = [cell for cell in read(path)["cells"] if cell["cell_type"] == "markdown"]
+        pictures_and_links("\n".join(map(text, cells)), path.parent)
+
+
+def pictures_and_links(prose, folder):
     for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", prose):
         assert len(words.split()) >= 3, f"{target} has no alt text"
     for target in re.findall(r"\]\(([^)#\s]+)", prose):
         if "://" not in target:
-            assert (NOTEBOOKS / target).exists(), f"{target} is not there"
+            assert (folder / target).exists(), f"{target} is not there"
     assert "<img" not in prose
 
 

@@ -120,6 +120,9 @@ for name, audio in (("a quiet room", quiet), ("with a fan", loud)):
 # %% [markdown]
 # ## By its sound
 #
+# ![A frame of 512 samples goes into a small network, the chance of speech comes out, and the
+# network's memory goes back in with the next frame](../figures/detector.svg)
+#
 # Silero is a small neural network that was shown thousands of hours of speech and of everything
 # else. For each frame it gives a chance, from 0 to 1, that somebody speaks. It remembers the frames
 # before: each stream needs a state of its own.
@@ -223,6 +226,9 @@ print(
 
 # %% [markdown]
 # ## The end of a turn
+#
+# ![A short wait cuts the sentence off in its pause; a long wait is polite, and slow every
+# time](../figures/turn_end.svg)
 #
 # When has somebody finished? You only know that they are quiet now. Whoever answers at once cuts
 # people off in every breath; whoever waits long is slow, every single time. The wait is called

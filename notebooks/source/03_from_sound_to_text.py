@@ -67,6 +67,9 @@ print(f"At {hiss / 100:.2f} s it is all hiss and no voice: the “t” of “rec
 # %% [markdown]
 # ## Thirty seconds, always
 #
+# ![Sound becomes a picture thirty seconds wide; the encoder looks at all of it once; the decoder
+# writes the text a piece of a word at a time and looks back for each](../figures/recogniser.svg)
+#
 # Whisper was trained on pieces of thirty seconds, so it is always shown thirty seconds: a longer
 # sound is cut into such windows, a shorter one is filled up with silence. One network, the
 # **encoder**, looks at the whole window once; another, the **decoder**, then writes the words, a

@@ -13,6 +13,9 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %% [markdown]
 # ## Text to phonemes
 #
+# ![Text is first written out in words, words become phonemes, and phonemes become
+# sound](../figures/voice.svg)
+#
 # Letters do not say how they sound. So every voice first turns text into **phonemes**, one sign for
 # each sound of the language; ˈ stands before the syllable that is stressed, ː after a long vowel.
 # The classic program for it is espeak-ng, which even modern neural voices ask. It comes inside the
@@ -211,6 +214,9 @@ for name, cutter in (("yours", cut), ("the package’s", split.sentences)):
 
 # %% [markdown]
 # ## The first sentence decides
+#
+# ![All at once: write, make sound, then hear it, after a long silence. Sentence by sentence: the
+# first is heard while the second is written](../figures/first_sentence.svg)
 #
 # How much is it worth? We let an answer come at twenty tokens a second, as from a small model on
 # a laptop, and measure when each sound is ready: once for the whole answer, once by sentence. That

@@ -90,6 +90,9 @@ def speak(sentence):
 # %% [markdown]
 # ## The whole chain
 #
+# ![Record, speak, detect, transcribe, think, speak: six steps from left to right, and an arrow
+# back, because it goes on listening while it speaks](../figures/flow.svg)
+#
 # **Exercise.** Join the stages: the question's sound goes in, the answer's sounds come out, one for
 # each sentence, each as soon as it is there. Nobody should be answered who said nothing.
 

@@ -168,6 +168,9 @@ display(draw(recording.timeline.turns))
 # %% [markdown]
 # ## Begin before it is certain
 #
+# ![If you have finished, the gate opens and the answer is heard at once. If you go on, the answer
+# that was begun is dropped: not heard, not remembered, nothing done](../figures/gate.svg)
+#
 # Half a second of that is waiting, in case you go on. The words are known long before! So the
 # package begins to answer at the first short pause, **behind a closed gate**: it transcribes,
 # thinks and speaks, and nobody hears it. If you go on, all of it is dropped without a trace. If you

@@ -14,6 +14,9 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %% [markdown]
 # ## An interruption is a guess
 #
+# ![A sound while it speaks makes it pause and keep its place; evidence decides whether it stops or
+# goes on from the same word](../figures/interruption.svg)
+#
 # The assistant speaks, and there is a sound from you. It may be “stop”, “mhm”, a cough, or a chair.
 # Whoever goes on for all of them is rude; whoever stops for all of them cannot finish a sentence.
 # Nobody knows at the first frame. So the package takes it for a **hypothesis**:

@@ -14,6 +14,9 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %% [markdown]
 # ## Three ways to answer
 #
+# ![A small classifier sends what was said to talk, to search or to a skill; when it is not sure,
+# it talks](../figures/routes.svg)
+#
 # - **chat**: talk. “Why do cats purr?”
 # - **search**: only today's web knows. “Who won the match last night?”
 # - **skill**: do something. “Set a timer for ten minutes.”

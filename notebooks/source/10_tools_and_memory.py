@@ -14,6 +14,9 @@ ENGINES = "offline"  # "best" takes the best engines that are here
 # %% [markdown]
 # ## A tool is a function
 #
+# ![The model writes the name of a function and arguments; we check and call it, or refuse; the
+# result goes back to the model](../figures/tool_call.svg)
+#
 # A language model cannot do anything: it writes text. So it is told, in words, which functions
 # there are. If it wants one, it writes the name and the arguments, *we* call it, and the result
 # goes back into the conversation as one more message. That is all that “tool calling” means.

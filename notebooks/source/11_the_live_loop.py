@@ -38,6 +38,9 @@ own = yours(roll_dice)  # without yours: Own(), from voice_kit.converse.own
 # %% [markdown]
 # ## The panel
 #
+# ![Notebook views, terminal, web service and workshop on top; below them the one loop; below it
+# hear, think and speak with their engines; then audio, and the nouns](../figures/architecture.svg)
+#
 # A `Panel` is made of what you have met: a microphone and a loudspeaker, an `Assistant`, and views
 # that watch its events. None of them knows of the others. `start()` returns at once; the engines
 # are loaded in the background, which is told below the buttons. The last lines wait for that, for a

@@ -259,6 +259,9 @@ for origin in ("http://127.0.0.1:8765", "https://evil.example", "http://127.0.0.
 #
 # ## The gateway
 #
+# ![Browsers, phones and programs each hold a socket to the gateway; each is one conversation, and
+# all share the engines](../figures/gateway.svg)
+#
 # `voice-kit serve` is your server grown up: a socket is one conversation, with a memory of its own;
 # the engines are shared. Here it is started as a program beside this notebook, on a free port.
 # This takes about five seconds: it loads its engines before it lets anybody in.

@@ -183,6 +183,9 @@ print(f"The longest is “{max(took, key=took.get)}”.")
 # %% [markdown]
 # ## The engines elsewhere
 #
+# ![People reach gateways; gateways call replicas of hear, think and speak on a Ray cluster, a few
+# times a turn; Redis holds what was said and who serves it](../figures/scale.svg)
+#
 # What if the engines are on other machines? Then this process only holds sockets, hears who speaks
 # (Silero, for everybody in one batch), keeps the turns apart, and waits. The third gateway is like
 # that: its engines take 250 milliseconds together and none of this machine's work, and it waits

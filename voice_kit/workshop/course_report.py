@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from voice_kit.errors import VoiceKitError
+from voice_kit.workshop.course import folder
 
 Report = dict[str, Any]
 FILE = "report.json"
@@ -170,10 +171,13 @@ def page(executed: Path) -> str:
 
     Its scripts would: they fetch formulas and widgets. Players and plots need none.
     """
+    import nbformat
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(template_name="lab", embed_images=True)  # type: ignore[no-untyped-call]
-    text, _ = exporter.from_filename(str(executed))
+    ran = nbformat.read(executed, as_version=4)  # type: ignore[no-untyped-call]
+    beside: dict[str, Any] = {"metadata": {"path": str(folder() / "solutions")}}  # its figures
+    text, _ = exporter.from_notebook_node(ran, beside)
     text = re.sub(r"<script\b.*?</script\s*>", "", str(text), flags=re.DOTALL | re.IGNORECASE)
     return re.sub(r"<link\b[^>]*>", "", text)
 
