@@ -710,8 +710,6 @@ def test_each_promise_is_broken_by_some_wrong_engine():
 
 
 def test_a_module_that_loads_its_library_at_once_is_found_out(tmp_path, monkeypatch):
-    (tmp_path / "matplotlib").mkdir()
-    (tmp_path / "matplotlib" / "__init__.py").write_text("")
     (tmp_path / "eager_engine.py").write_text(
         "import matplotlib\nfrom voice_kit.workshop.plugins.judge_falling import Falling\n"
         "class Eager(Falling):\n    pass\n"
