@@ -6,7 +6,7 @@ import { realtime } from "/static/socket.js";
 import { talk } from "/static/talk.js";
 import { orb } from "/static/show/orb.js";
 import { timeline } from "/static/show/timeline_view.js";
-import { transcript } from "/static/show/transcript.js";
+import { split, transcript } from "/static/show/transcript.js";
 import { waveform } from "/static/show/waveform.js";
 
 const $ = (id) => document.getElementById(id);
@@ -51,6 +51,7 @@ function connection(state, message, seconds = 0) {
 
 let session = 0; // turns are numbered anew in each
 let shown = new Map(); // every turn that was seen, so that a new session adds to it
+let open = [], received = 0; // turns under way, and when that was told
 let waiting = []; // lines typed while there was no connection
 const wire = realtime({ onevent, onspeech: (playback, samples) => sound.play(playback, samples), onstate: connection });
 const sphere = orb($("orb"));
@@ -91,7 +92,7 @@ const choices = settings({ sliders: $("sliders"), persona: $("persona"), voice: 
 
 /** Go into a conversation; a new one without a name. */
 async function enter(id) {
-  shown = new Map();
+  [shown, open] = [new Map(), []];
   session += 1;
   words.update({ entries: [], now: { open: [], partial: "", sent: [] } });
   bars.update({ turns: [] });
@@ -125,6 +126,7 @@ const views = {
       if (entries.length) list.soon();
     }
     if (now) message.now = { ...now, open: now.open.map(numbered) };
+    if (now) [open, received] = [message.now.open, performance.now()];
     words.update(message);
   },
   timeline: (message) => bars.update(message),
@@ -138,7 +140,11 @@ const events = {
   "session.created"({ session: about }) {
     session += 1;
     sound.connected();
-    words.update({ now: { open: [], partial: "", sent: [] } });
+    for (const entry of open.splice(0)) { // the line broke before it could be told how they ended
+      const [said, missed] = split(entry.pieces, entry.heard + (entry.playing ? (performance.now() - received) / 1000 : 0));
+      shown.set(entry.turn, { ...entry, done: true, playing: false, said, missed });
+    }
+    words.update({ entries: [...shown.values()], now: { open: [], partial: "", sent: [] } });
     const id = wire.conversation;
     if (location.hash !== `#${id}`) history.replaceState(null, "", `#${id}`);
     wanted();
