@@ -3,7 +3,6 @@
 import base64
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers_browser import drawn
+from helpers_papermill import executed_by_papermill
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -95,22 +95,9 @@ def executed(request, tmp_path_factory):
 
     def execute(name, folder):
         out = tmp_path_factory.mktemp("ran") / name
-        env = {
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "no_network"), str(ROOT)]),
-            "VOICE_KIT_REACHED": str(out.parent / "reached.txt"),
-            "VOICE_KIT_HOME": str(out.parent / "home"),
-        }
-        if folder == "solutions":
-            env["VOICE_KIT_STRICT"] = "1"
-        command = [sys.executable, "-m", "papermill", NOTEBOOKS / folder / name, out]
-        options = ["--kernel", "python3", "--cwd", out.parent, "--execution-timeout", "60"]
-        done = subprocess.run(
-            [*command, *options, "--no-progress-bar"],
-            env={**os.environ, **env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        strict = {"VOICE_KIT_STRICT": "1"} if folder == "solutions" else {}
+        limit = ("--execution-timeout", "60")
+        done = executed_by_papermill(NOTEBOOKS / folder / name, out, *limit, **strict)
         return done, out
 
     with ThreadPoolExecutor(2) as pool:

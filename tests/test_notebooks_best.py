@@ -6,13 +6,12 @@ What a network with random weights writes or says means nothing; that every cell
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny_kokoro
 import tiny_whisper
+from helpers_papermill import executed_by_papermill
 from ollama_server import OllamaServer
 
 ROOT = Path(__file__).parents[1]
@@ -69,22 +68,12 @@ def test_every_cell_takes_the_best_engines(name, models, ollama, tmp_path):
         "HF_HUB_OFFLINE": "1",
         "OLLAMA_HOST": ollama.url,
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "no_network"), str(ROOT)]),
-        "VOICE_KIT_HOME": str(tmp_path / "home"),
         "VOICE_KIT_OPTIONS": json.dumps({"kokoro": {"speed": 8}, "whisper": {"filtered": False}}),
-        "VOICE_KIT_REACHED": str(tmp_path / "reached.txt"),
         "VOICE_KIT_STRICT": "1",
     }
     notebook = ROOT / "notebooks" / "solutions" / f"{name}.ipynb"
-    command = [sys.executable, "-m", "papermill", notebook, out, "--kernel", "python3"]
-    options = ["-p", "ENGINES", "best", "--cwd", tmp_path, "--execution-timeout", "300"]
-    done = subprocess.run(
-        [*command, *options, "--no-progress-bar"],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ("-p", "ENGINES", "best", "--execution-timeout", "300")
+    done = executed_by_papermill(notebook, out, *options, **env)
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (tmp_path / "reached.txt").exists()
     ran = json.loads(out.read_text("utf-8"))

@@ -56,10 +56,10 @@ def measure(
     return found
 
 
-def resident() -> float:
-    """Megabytes of this process in memory; 0 where the system does not tell."""
+def resident(process: int | str = "self") -> float:
+    """Megabytes of a process, this one, in memory; 0 where the system does not tell."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except OSError:
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -17,24 +17,11 @@ from voice_kit.errors import VoiceKitError, install, need
 from voice_kit.serve.ray_app import NAME, STAGES, Replica, Together
 from voice_kit.serve.ray_engines import ENVIRONMENT, QUIET
 from voice_kit.settings import Settings
-from voice_kit.types import Audio, Transcript
 from voice_kit.workshop.fakes import Script, scripted
+from voice_kit.workshop.load_gateway import Waits
 
 SLOW = 0.3
 """Seconds that a transcription takes: at any moment somebody's is under way."""
-
-
-class Hears:
-    """Writes down how long a sound is."""
-
-    name, stops = "stub", "async"
-
-    async def transcribe(self, audio: Audio) -> Transcript:
-        """After a while."""
-        import asyncio
-
-        await asyncio.sleep(SLOW)
-        return Transcript(f"It lasted {audio.seconds * 100:.0f} hundredths.")
 
 
 class Stub(Replica):
@@ -43,7 +30,7 @@ class Stub(Replica):
     def __init__(self, stage: Stage, settings: Settings) -> None:
         self._stage = stage
         self._engine: Any = (
-            Hears() if stage == "stt" else getattr(scripted(Script()), stage).current
+            Waits(SLOW) if stage == "stt" else getattr(scripted(Script()), stage).current
         )
 
 

@@ -35,12 +35,14 @@ CONNECTS = 50.0
 class Waits:
     """Writes down how long a sound is: one that went on is another question."""
 
+    takes: float = STT
+    """Seconds."""
     name: str = "stub"
     stops: Stops = "async"
 
     async def transcribe(self, audio: Audio) -> Transcript:
-        """After as long as the bench's."""
-        await asyncio.sleep(STT)
+        """After as long as it takes: the bench's time, unless it is told."""
+        await asyncio.sleep(self.takes)
         return Transcript(f"It lasted {audio.seconds * 100:.0f} hundredths.")
 
 
@@ -93,8 +95,7 @@ class Measured:
 
     def resident(self) -> float:
         """Megabytes of it in memory; 0 where the system does not tell."""
-        pages = self._read("statm", 1)
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 if pages else 0.0
+        return bench_load.resident(self._pid)
 
     def grown(self) -> float:
         """Megabytes more than with nobody there."""
