@@ -122,6 +122,28 @@ def require() -> Callable[..., None]:
     return need
 
 
+@pytest.fixture(scope="module")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Of a real Redis of this module's own."""
+    need("redis")
+    pytest.importorskip("redis")
+    from redis_server import redis_server
+
+    with redis_server(tmp_path_factory.mktemp("redis")) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a real Redis Cluster of this module's own is."""
+    need("redis")
+    pytest.importorskip("redis")
+    from helpers_redis import redis_cluster
+
+    with redis_cluster(tmp_path_factory.mktemp("cluster")) as ports:
+        yield "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports[:2])
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if unknown := REQUIRE - PARTS.keys():
         raise pytest.UsageError(

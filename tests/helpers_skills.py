@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from voice_kit.converse.question import Question
 from voice_kit.settings import Settings
 from voice_kit.settings.groups import Tools as ToolSettings
-from voice_kit.think.skills import Alarms, Room, all_skills
+from voice_kit.think.skills import Alarms, Folder, Room, all_skills
 from voice_kit.think.tools import Tools
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -36,7 +36,7 @@ class AtHome:
         self.clock = Clock(written, zone)
         self.folder = folder
         self.room = Room(self.clock, zone, **room)
-        self.alarms = Alarms(folder, self.room)
+        self.alarms = Alarms(Folder(folder), self.room)
         self.settings = ToolSettings(apps=APPS, allow=allow, notes=str(folder / "notes"))
         self.skills = all_skills(self.room, self.settings, alarms=self.alarms)
         self.tools = Tools(self.skills.tools, allow)

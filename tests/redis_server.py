@@ -1,14 +1,15 @@
-"""A real Redis server on a free port of this machine, for one test module."""
+"""A real Redis server on a free port of this machine."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 READY = "Ready to accept connections"
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 @contextmanager
@@ -36,3 +37,15 @@ def redis_server(folder: Path, *options: str, port: int = 0):
     finally:
         server.kill()
         server.communicate()
+
+
+@contextmanager
+def redis_that_stops(folder: Path):
+    """Its port, and functions that take it away, and bring it back with what it had."""
+    with ExitStack() as running:
+        port = running.enter_context(redis_server(folder, *DURABLE))
+
+        def back():
+            running.enter_context(redis_server(folder, *DURABLE, port=port))
+
+        yield port, running.close, back

@@ -20,25 +20,10 @@ from voice_kit.think.memory.sqlite_store import SqliteStore
 SECRET = "zebra-umbrella-7041"
 
 
-@pytest.fixture(scope="module")
-def redis_port(tmp_path_factory):
-    with redis_server(tmp_path_factory.mktemp("redis")) as port:
-        yield port
-
-
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.needs("redis"))])
 def where(request, tmp_path):
     """A place that is empty, as `make_store` takes it, which programs can share."""
     return place(request, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def cluster_url(tmp_path_factory):
-    pytest.importorskip("redis")
-    from helpers_redis import redis_cluster
-
-    with redis_cluster(tmp_path_factory.mktemp("cluster")) as ports:
-        yield f"redis+cluster://127.0.0.1:{ports[0]}"
 
 
 SHARED = [pytest.param(each, marks=pytest.mark.needs("redis")) for each in ("redis", "cluster")]
@@ -59,7 +44,7 @@ def place(request, folder):
     redis = pytest.importorskip("redis")
     if request.param == "cluster":
         url = request.getfixturevalue("cluster_url")
-        redis.RedisCluster.from_url(url.replace("+cluster", "")).flushall()
+        redis.RedisCluster.from_url(url.partition(",")[0].replace("+cluster", "")).flushall()
         return url
     url = f"redis://127.0.0.1:{request.getfixturevalue('redis_port')}/0"
     redis.Redis.from_url(url).flushall()

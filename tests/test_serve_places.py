@@ -8,7 +8,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from redis_server import redis_server
+from redis_server import redis_server, redis_that_stops
 
 from voice_kit.errors import SettingsError
 from voice_kit.serve.places import (
@@ -32,22 +32,6 @@ guests = (f"guest{number}" for number in itertools.count())
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def redis_port(tmp_path_factory):
-    pytest.importorskip("redis")
-    with redis_server(tmp_path_factory.mktemp("redis")) as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def cluster_url(tmp_path_factory):
-    pytest.importorskip("redis")
-    from helpers_redis import redis_cluster
-
-    with redis_cluster(tmp_path_factory.mktemp("cluster")) as ports:
-        yield "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports[:2])
 
 
 NEEDS = pytest.mark.needs("redis")
@@ -444,27 +428,8 @@ async def test_gateways_count_together(kind, request, ann):
 @asynccontextmanager
 async def server_that_stops(folder):
     """Its address, and functions that take it away, and bring it back with what it had."""
-    import redis
-
-    options = ("--appendonly", "yes", "--appendfsync", "always")
-    running = redis_server(folder, *options)
-    port = running.__enter__()
-    with suppress(redis.RedisError):
-        redis.Redis(port=port).ping()
-    state = [running]
-
-    def away():
-        state.pop().__exit__(None, None, None)
-
-    def back():
-        state.append(redis_server(folder, *options, port=port))
-        state[-1].__enter__()
-
-    try:
+    with redis_that_stops(folder) as (port, away, back):
         yield f"redis://127.0.0.1:{port}/0", away, back
-    finally:
-        for each in state:
-            each.__exit__(None, None, None)
 
 
 async def until(true, seconds=20):

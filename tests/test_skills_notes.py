@@ -12,7 +12,8 @@ from helpers_skills import AtHome, Clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from voice_kit.think.skills.notebook import LARGEST, LONGEST, Notebook
+from voice_kit.think.skills.notebook import LONGEST, Notebook
+from voice_kit.think.skills.pages import LARGEST, Folder
 from voice_kit.think.skills.room import Room
 from voice_kit.think.tools import ToolError
 from voice_kit.types import ToolCall
@@ -122,7 +123,7 @@ def test_a_name_never_leads_out_of_the_folder(home, tool, name):
 @given(st.text(max_size=50))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_whatever_its_name_a_notebook_is_in_the_folder(tmp_path, name):
-    notebook = Notebook(tmp_path / "notes", Room(Clock()))
+    notebook = Notebook(Folder(tmp_path / "notes"), Room(Clock()))
     try:
         notebook.add("x", name)
     except ToolError:
@@ -135,7 +136,7 @@ def test_whatever_its_name_a_notebook_is_in_the_folder(tmp_path, name):
 @given(st.text(min_size=1, max_size=300))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_a_note_comes_back_as_one_line_whatever_it_holds(tmp_path, text):
-    notebook = Notebook(tmp_path, Room(Clock()))
+    notebook = Notebook(Folder(tmp_path), Room(Clock()))
     before = len(notebook.notes())
     try:
         notebook.add(text)
@@ -175,9 +176,17 @@ def test_a_huge_or_unreadable_file_is_said(home):
     notes = home.folder / "notes"
     notes.mkdir()
     (notes / "notes.md").write_bytes(b"\xff\xfe\x00")
-    assert "The notebook notes.md cannot be read" in home.say("read my notes")
+    assert "notes.md cannot be read" in home.say("read my notes")
     (notes / "notes.md").write_bytes(b"x" * (LARGEST + 1))
     assert "cannot be read" in home.say("take a note hello")
+
+
+def test_a_notebook_that_is_full_takes_no_more_and_can_still_be_read(home):
+    notes = home.folder / "notes"
+    notes.mkdir()
+    (notes / "notes.md").write_text("- " + "x" * (LARGEST - 10) + "\n")
+    assert "notebook is full" in home.say("take a note hello there")
+    assert len(home.use(ToolCall("read_notes", {})).data) == 1
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * (LONGEST + 1)])
@@ -191,9 +200,10 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from helpers_skills import Clock
 from voice_kit.think.skills.notebook import Notebook
+from voice_kit.think.skills.pages import Folder
 from voice_kit.think.skills.room import Room
 from voice_kit.think.tools import ToolError
-notebook = Notebook(Path({folder!r}), Room(Clock()))
+notebook = Notebook(Folder(Path({folder!r})), Room(Clock()))
 resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
 try:
     notebook.add("x" * 300)
@@ -204,7 +214,7 @@ except ToolError as error:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
 def test_on_a_full_disk_the_notes_stay_whole(tmp_path):
-    notebook = Notebook(tmp_path, Room(Clock()))
+    notebook = Notebook(Folder(tmp_path), Room(Clock()))
     notebook.add("before")
     code = FULL.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -220,7 +230,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_threads_do_not_lose_each_others_notes(tmp_path):
-    notebook = Notebook(tmp_path, Room(Clock()))
+    notebook = Notebook(Folder(tmp_path), Room(Clock()))
     work = [threading.Thread(target=notebook.add, args=(f"note {n}",)) for n in range(40)]
     for each in work:
         each.start()
@@ -230,7 +240,7 @@ def test_threads_do_not_lose_each_others_notes(tmp_path):
 
 
 def write_twenty(folder, name):
-    notebook = Notebook(folder, Room(Clock()))
+    notebook = Notebook(Folder(folder), Room(Clock()))
     for number in range(20):
         notebook.add(f"{name} {number}")
 
@@ -243,4 +253,4 @@ def test_processes_do_not_lose_each_others_notes(tmp_path):
         each.start()
     for each in work:
         each.join()
-    assert len(Notebook(tmp_path, Room(Clock())).notes()) == 40
+    assert len(Notebook(Folder(tmp_path), Room(Clock())).notes()) == 40

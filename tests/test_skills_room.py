@@ -13,7 +13,7 @@ from voice_kit.converse.line import Line
 from voice_kit.settings.groups import Tools as ToolSettings
 from voice_kit.sounds import clips
 from voice_kit.think.brain import Acting
-from voice_kit.think.skills import Alarms, Room, all_skills
+from voice_kit.think.skills import Alarms, Folder, Room, all_skills
 from voice_kit.think.tools import Tools
 from voice_kit.types import Route, ToolUsed
 from voice_kit.workshop.fakes import Script, scripted
@@ -46,7 +46,7 @@ def act(folder, *parts, speaker=None):
     speaker = speaker or SilentSpeaker(16_000)
     change = speaker.change if isinstance(speaker, Volume) else None
     room = Room(now, ZURICH, last_answer=last_answer, change_volume=change)
-    alarms = Alarms(folder, room)
+    alarms = Alarms(Folder(folder), room)
     skills = all_skills(room, ToolSettings(notes=str(folder / "notes")), alarms=alarms)
     brain = Acting(EverythingIsASkill(), skills, Tools(skills.tools))
     script = Script()

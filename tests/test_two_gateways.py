@@ -13,22 +13,19 @@ import httpx
 import pytest
 import websockets
 from helpers_serve import TOKEN, Parrot, Tone, say, served, stubs, until
-from redis_server import redis_server
+from redis_server import redis_server, redis_that_stops
 
 from voice_kit.serve.places import new_id
 
 pytestmark = pytest.mark.needs("redis", "serve")
 
 HERE = Path(__file__).parent
-DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 SECRET = "zebra-umbrella-7041"
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    pytest.importorskip("redis")
-    with redis_server(tmp_path_factory.mktemp("redis")) as port:
-        yield port
+def port(redis_port):
+    return redis_port
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +68,12 @@ async def ask(socket, text):
     item = {"type": "message", "role": "user", "content": content}
     await say(socket, type="conversation.item.create", item=item)
     await say(socket, type="response.create")
-    done = await until(socket, "response.done")
+    return await spoken(socket)
+
+
+async def spoken(socket):
+    """What the next answer that is over was."""
+    done = await until(socket, "response.done", seconds=40)  # a timer rings again after 15
     return done["response"]["output"][0]["content"][0]["transcript"]
 
 
@@ -121,6 +123,30 @@ def test_a_conversation_goes_on_at_the_other_gateway_with_its_memory(port):
         asyncio.run(scene(first, second))
     told = [text for _, text in parrot.prompts[-1]]
     assert "My cat is called Miso." in told and "What is my cat called?" in told
+
+
+def test_a_timer_of_a_gateway_that_died_rings_at_the_other_which_has_the_notes_too(two, port):
+    async def scene(doomed, process):
+        async with connected(doomed) as socket:
+            assert await ask(socket, "Take a note buy milk.") == "Noted."
+            said = "Tea timer set for 3 seconds."
+            assert await ask(socket, "Set a tea timer for three seconds.") == said
+            process.send_signal(signal.SIGKILL)
+            assert await closed(socket) is None
+        async with connected(two[0], socket.conversation) as again:
+            assert await spoken(again) == "Your tea timer is done."
+            assert await ask(again, "Stop.") == "Okay."
+            assert await ask(again, "Read my notes.") == "You have 1 note: buy milk."
+        async with connected(two[1], socket.conversation) as third:
+            assert await ask(third, "How much time is left?") == "There is no timer."
+            known = f"/v1/conversations/{third.conversation}"
+            assert (await request(two[0], "DELETE", known)).is_success
+            assert await closed(third) == 4409
+        async with connected(two[1], socket.conversation) as empty:
+            assert await ask(empty, "Read my notes.") == "There are no notes."
+
+    with alone(port) as (doomed, process):
+        asyncio.run(scene(doomed, process))
 
 
 def test_two_conversations_of_a_guest_do_not_hear_each_other(two):
@@ -252,22 +278,8 @@ def test_redis_stops_and_comes_back_and_no_remembered_turn_is_lost(tmp_path):
             await ask(one, "After.")
             await remembered(second, one.conversation, ["Before.", "Meanwhile.", "After."])
 
-    servers = [redis_server(tmp_path, *DURABLE)]
-    port = servers[0].__enter__()
-
-    def stop():
-        servers.pop().__exit__(None, None, None)
-
-    def start():
-        servers.append(redis_server(tmp_path, *DURABLE, port=port))
-        servers[-1].__enter__()
-
-    try:
-        with both(port) as (first, second):
-            asyncio.run(scene(first, second, stop, start))
-    finally:
-        for server in servers:
-            server.__exit__(None, None, None)
+    with redis_that_stops(tmp_path) as (port, stop, start), both(port) as (first, second):
+        asyncio.run(scene(first, second, stop, start))
     assert len(waits) == 7
     assert max(waits) < 8, "somebody waited longer than Redis may take"
 

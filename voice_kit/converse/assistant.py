@@ -29,7 +29,7 @@ from voice_kit.think.mcp_tools import McpServers
 from voice_kit.think.memory import KeptHistory, make_history
 from voice_kit.think.memory.summary import summarise
 from voice_kit.think.protocols import Chat
-from voice_kit.think.skills import Alarms, Room
+from voice_kit.think.skills import Alarms, Folder, Pages, Room
 from voice_kit.think.whole import BOOK, make_brain
 from voice_kit.types import Event, Failed, Message, Samples, TurnFinished
 
@@ -55,13 +55,15 @@ class Assistant(Conversation):
         own: Own | None = None,
         clock: Callable[[], float] = time.time,
         folder: Path | None = None,
+        pages: Pages | None = None,
     ) -> None:
         """Blocks for a moment, and the first time on a machine while the router learns, for a
         second or two, unless one is given.
 
         `clock` tells timers the time, in seconds since 1970; `folder` is where they and the notes
-        are kept, VOICE_KIT_HOME or ~/.voice-kit unless it is given; parts of your `own` take the
-        place of the kit's. Raises `VoiceKitError` for settings that cannot be had here.
+        are kept, VOICE_KIT_HOME or ~/.voice-kit unless it is given, or where these `pages` are;
+        parts of your `own` take the place of the kit's. Raises `VoiceKitError` for settings that
+        cannot be had here.
         """
         settings, folder, own = settings or Settings(), folder or home(), own or Own()
         # What is wrong with it by now is told when the conversation begins.
@@ -76,7 +78,8 @@ class Assistant(Conversation):
             change_pace=lambda steps: change_pace(self.engines.tts.current, steps),
             rephrase=None if book else self._rephrased,
         )
-        self.alarms, self._servers = Alarms(folder, room), McpServers(settings.tools.servers)
+        self.alarms = Alarms(pages or Folder(folder), room)
+        self._servers = McpServers(settings.tools.servers)
         brain = make_brain(
             settings,
             lambda: engines.llm.current,
@@ -87,6 +90,7 @@ class Assistant(Conversation):
             router=router,
             decides=own.router,
             folder=folder,
+            pages=pages,
             more=own.skills,
         )
         if own.cutter is not None:
@@ -123,7 +127,6 @@ class Assistant(Conversation):
             await super().__aexit__(kind, error, trace)
         finally:
             await self._servers.__aexit__()
-            self.alarms.close()
             await asyncio.to_thread(self.kept.close)
 
     async def listen(self, frames: AsyncIterable[Samples], through: Filter | None = None) -> None:

@@ -64,8 +64,8 @@ class Lines(BaseModel):
 
 
 class Deleted(BaseModel):
-    """A conversation that is gone: what was said in it, its facts, its summary, its title, and
-    this gateway's notes and timers of it."""
+    """A conversation that is gone: what was said in it, its facts, its summary, its title, its
+    notes and its timers."""
 
     id: str
     object: Literal["conversation.deleted"] = "conversation.deleted"

@@ -12,6 +12,7 @@ from typing import Protocol
 from voice_kit.errors import SettingsError, VoiceKitError
 from voice_kit.serve.hold import Hold
 from voice_kit.think.memory.store import Store
+from voice_kit.think.skills import Pages
 
 DAY = 86400.0
 PAGE = 50
@@ -84,12 +85,17 @@ class Places(Protocol):
         another session, or because the conversation was deleted. Raises like `open`.
         """
 
+    def pages(self, subject: str, hold: Hold | None) -> Pages | None:
+        """Notes and timers of the conversation that is held, or of a guest's questions outside of
+        any, where all gateways share them; None where each has them in folders. Blocks."""
+
     async def rename(self, subject: str, conversation: str, title: str) -> ConversationInfo:
         """As its owner calls it from now on; listed if it was not. Raises like `open`, and
         `AwayError`."""
 
     async def delete(self, subject: str, conversation: str) -> bool:
-        """Erase what was said, facts, summary and listing, and end its session, wherever.
+        """Erase what was said and noted, facts, summary, timers and listing, and end its session,
+        wherever.
 
         Whether there was anything. Raises like `open`, and `AwayError` when it may still be there.
         """

@@ -84,6 +84,9 @@ class RamPlaces:
         """How much was counted under this key within about the last `per_seconds`, with this."""
         return self._windows.count(key, amount, per_seconds, self._clock())
 
+    def pages(self, subject: str, hold: Hold | None) -> None:
+        """Notes and timers are in a folder, which outlives this process."""
+
     def memory_of(self, hold: Hold) -> ListedStore:
         """Where all conversations are."""
         return self.memory

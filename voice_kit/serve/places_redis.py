@@ -20,7 +20,8 @@ from voice_kit.serve.places import (
     checked,
     new_id,
 )
-from voice_kit.serve.redis_memory import WAIT, SharedMemory
+from voice_kit.serve.redis_memory import KEPT, WAIT, SharedMemory
+from voice_kit.serve.redis_pages import HeldPages
 from voice_kit.serve.redis_upkeep import Upkeep
 from voice_kit.serve.windows import Windows, sliding, window
 from voice_kit.think.memory.redis_connect import RedisUrl
@@ -69,7 +70,7 @@ class RedisPlaces:
             with suppress(MemoryStoreError):
                 await asyncio.to_thread(self.memory.flush)
         if lost := self.memory.unwritten:
-            log.error("%d lines of conversations could not be written: Redis is away", lost)
+            log.error("%d lines or notes could not be written: Redis is away", lost)
         with suppress(Exception):
             await self._redis.aclose()
         with suppress(MemoryStoreError):
@@ -128,10 +129,9 @@ class RedisPlaces:
         return await self.open(subject, known)
 
     async def delete(self, subject: str, conversation: str) -> bool:
-        """Erase what was said, facts, summary and listing, and end its session, wherever."""
+        """Erase all that is kept of it, and end its session, wherever."""
         name = name_of(subject, checked(subject, conversation))
-        where = keys(name, "holder", "lines", "facts", "summary")
-        there = bool(await self._eval(scripts.DELETE, where, name))
+        there = bool(await self._eval(scripts.DELETE, keys(name, "holder", *KEPT), name))
         if hold := self._holds.pop(name, None):
             hold.lose(0)
         listed = await self._eval(scripts.UNLIST, scripts.listing(subject), conversation)
@@ -162,6 +162,11 @@ class RedisPlaces:
             return float(await self._asked(counted))
         except AwayError:
             return alone
+
+    def pages(self, subject: str, hold: Hold | None) -> HeldPages:
+        """Notes and timers of the conversation, or of a guest's questions outside of any."""
+        name, since = (hold.name, hold.at) if hold else (name_of(subject, ""), time.time())
+        return self.memory.pages.of(name, since)
 
     def memory_of(self, hold: Hold) -> SharedMemory:
         """Where all conversations are."""

@@ -1,4 +1,4 @@
-"""What is said, in a Redis that many gateways share; while it is away, here."""
+"""What is said and noted, in a Redis that many gateways share; while it is away, here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from voice_kit.serve import scripts
 from voice_kit.serve.hold import Hold, TakenError
 from voice_kit.serve.places import title_of
+from voice_kit.serve.redis_pages import SharedPages
 from voice_kit.think.memory.redis_store import RedisStore, keys, written
 from voice_kit.think.memory.store import Line, MemoryStoreError
 
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 WAIT = 2.0
 """Seconds that anyone waits for the server."""
+KEPT = "lines", "facts", "summary", "pages"
+"""Kinds of what is kept of a conversation, in the order in which scripts want their keys."""
 AGAIN = 1.0
 """Seconds without asking a server that did not answer."""
 
@@ -71,15 +74,17 @@ class SharedMemory(RedisStore):
                            redis.exceptions.ClusterError,
                            redis.exceptions.RedisClusterException)  # fmt: skip
         self.refused = (redis.RedisError,)
+        self.pages = SharedPages(self, self._keep_ms)
+        """Notes and timers."""
         self._unwritten: dict[str, list[tuple[Hold, Line]]] = {}
         self._backlog = threading.RLock()  # held for moments only
         self._writing = [threading.Lock() for _ in range(64)]
 
     @property
     def unwritten(self) -> int:
-        """Lines that are only here."""
+        """Lines, and changes of notes and timers, that are only here."""
         with self._backlog:
-            return sum(map(len, self._unwritten.values()))
+            return sum(map(len, self._unwritten.values())) + self.pages.unwritten
 
     def append_held(self, hold: Hold, lines: Sequence[Line]) -> None:
         """Keep these, and list the conversation. When it raises they are kept here, and written
@@ -95,17 +100,25 @@ class SharedMemory(RedisStore):
         """Write what was kept here. Raises what the first that fails raises."""
         for name in list(self._unwritten):
             self._write(name)
+        self.pages.flush()
+
+    def ask(self, script: str, where: Sequence[str], *given: object) -> Any:
+        """What one of our scripts answers. Raises `MemoryStoreError`."""
+        return self._do(lambda: self._redis.eval(script, len(where), *where, *given))
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.pages.close()
+        super().close()
 
     def hold(self, hold: Hold, lines: Sequence[Line] = ()) -> None:
         """Write those of these that may be, and hold on: tell whoever held it before, or learn
         that it was taken since."""
         pairs = [(("facts" if line.role == "fact" else "lines"), line) for line in lines]
         values = [text for kind, line in pairs for text in (kind, f"{line.at:.6f}", written(line))]
-        where = keys(hold.name, "holder", "lines", "facts", "summary")
+        where = keys(hold.name, "holder", *KEPT)
         given = hold.token, f"{hold.at:.6f}", self.gateway, hold.name, self._keep_ms
-        until = self._do(
-            lambda: self._redis.eval(scripts.HOLD, len(where), *where, *given, *values)
-        )
+        until = self.ask(scripts.HOLD, where, *given, *values)
         hold.certain = True
         if until:
             hold.lose(float(until))
@@ -140,9 +153,7 @@ class SharedMemory(RedisStore):
     def retitle(self, hold: Hold) -> None:
         """Have it titled by what it begins with now: something was forgotten."""
         said = next((line.text for line in self.last(hold.name) if line.role == "user"), "")
-        where = scripts.listing(hold.subject)
-        title = title_of(said)
-        self._do(lambda: self._redis.eval(scripts.RETITLE, len(where), *where, hold.id, title))
+        self.ask(scripts.RETITLE, scripts.listing(hold.subject), hold.id, title_of(said))
 
     def known(self, subject: str) -> dict[str, tuple[str, float, float]]:
         """Title, beginning and last change of this guest's conversations that are only here."""
@@ -170,9 +181,8 @@ class SharedMemory(RedisStore):
                 self._strike(name, set(lines).__contains__)
 
     def _list(self, hold: Hold, at: float, title: str) -> None:
-        where = scripts.listing(hold.subject)
         given = hold.id, f"{at:.6f}", title, self._keep_ms
-        self._do(lambda: self._redis.eval(scripts.TOUCH, len(where), *where, *given))
+        self.ask(scripts.TOUCH, scripts.listing(hold.subject), *given)
 
     def _strike(self, name: str, which: Callable[[Line], bool]) -> None:
         with self._backlog:

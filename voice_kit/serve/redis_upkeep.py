@@ -55,7 +55,8 @@ class Upkeep:
             if self._memory.breaker.away:
                 continue
             uncertain = [hold for hold in self._holds.values() if not hold.certain]
-            if not (self._memory.breaker.problem or self._memory.unwritten or uncertain):
+            behind = self._memory.unwritten or self._memory.pages.blind or uncertain
+            if not (self._memory.breaker.problem or behind):
                 continue
             try:
                 await self._reach()

@@ -7,8 +7,9 @@ HELD = 86_400_000
 
 HOLD = (
     """
--- KEYS holder, lines, facts, summary; ARGV token, since when, gateway, name, days kept in ms, then
--- of each line its list, when it was said, and itself. Up to when our words were written, or "".
+-- KEYS holder, lines, facts, summary, pages; ARGV token, since when, gateway, name, days kept in
+-- ms, then of each line its list, when it was said, and itself. Up to when our words were written,
+-- or "".
 local h = redis.call('hmget', KEYS[1], 'token', 'at', 'gateway', 'deleted')
 local mine, stop = tonumber(ARGV[2]), ''
 if mine <= tonumber(h[4] or '-1') then
@@ -31,7 +32,7 @@ for i = 6, #ARGV, 3 do
             redis.call('rpush', list, ARGV[i + 2])
         end
         if keep > 0 then
-            for k = 2, 4 do redis.call('pexpire', KEYS[k], keep) end
+            for k = 2, 5 do redis.call('pexpire', KEYS[k], keep) end
         end
     end
 end
@@ -66,7 +67,7 @@ end
 
 DELETE = (
     """
--- KEYS holder, lines, facts, summary; ARGV name. How many of these there were.
+-- KEYS holder, lines, facts, summary, pages; ARGV name. How many of these there were.
 local h = redis.call('hmget', KEYS[1], 'token', 'at', 'gateway')
 local t = redis.call('time')
 local at = math.max(tonumber(t[1]) + tonumber(t[2]) / 1000000, tonumber(h[2] or '0'))
@@ -77,9 +78,28 @@ end
 redis.call('hdel', KEYS[1], 'token', 'gateway')
 redis.call('hset', KEYS[1], 'deleted', string.format('%.6f', at))
 redis.call('pexpire', KEYS[1], HELD)
-return redis.call('del', KEYS[2], KEYS[3], KEYS[4])
+return redis.call('del', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 """
 ).replace("HELD", str(HELD))
+
+CHANGE = """
+-- KEYS holder, pages; ARGV page, its text before, its text after, since when it is held, days kept
+-- in ms. Its text now: another one where somebody was faster; none where it was deleted meanwhile.
+local gone = redis.call('hget', KEYS[1], 'deleted')
+if gone and tonumber(ARGV[4]) <= tonumber(gone) then return false end
+local now = redis.call('hget', KEYS[2], ARGV[1]) or ''
+if now ~= ARGV[2] then return now end
+if now ~= ARGV[3] then
+    redis.call('hset', KEYS[2], ARGV[1], ARGV[3])
+    if tonumber(ARGV[5]) > 0 then redis.call('pexpire', KEYS[2], ARGV[5]) end
+end
+return ARGV[3]
+"""
+
+PAGES = """
+-- KEYS pages. Each page and its text.
+return redis.call('hgetall', KEYS[1])
+"""
 
 SWEEP = """
 local function sweep(keep)

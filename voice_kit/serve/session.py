@@ -148,6 +148,7 @@ class Session:
             history=hold.history(),
             router=shared.router,
             folder=shared.folder(self.guest.subject, hold.id),
+            pages=shared.places.pages(self.guest.subject, hold),
         )
 
     async def _finish(self, hearing: asyncio.Task[None]) -> None:

@@ -70,6 +70,11 @@ class Shared:
         """Whether nobody is let in any more."""
         self._folder = folder or home() / "serve"
 
+    @property
+    def degraded(self) -> list[str]:
+        """What it does without right now, by names that are known here."""
+        return ["redis"] if self.places.problem else []
+
     def engines_for_one(self) -> Engines:
         """The same engines in lines of their own: what stands in for one in a conversation does
         not for everybody."""
@@ -93,12 +98,13 @@ class Shared:
         return copy.copy(voice) if paced else voice
 
     def folder(self, subject: str, conversation: str) -> Path:
-        """Where the notes and timers of a conversation are. Its name gives nothing away."""
+        """Where the notes and timers of a conversation are, unless `places` have them. Its name
+        gives nothing away."""
         name = hashlib.sha256(f"{subject}/{conversation}".encode(errors="replace")).hexdigest()
         return self._folder / name[:32]
 
     def forget(self, subject: str, conversation: str) -> None:
-        """Remove the notes and timers of a conversation. Blocks."""
+        """Remove a conversation's folder. Blocks."""
         shutil.rmtree(self.folder(subject, conversation), ignore_errors=True)
 
     async def drain(self, hurry: Callable[[], bool] = lambda: False) -> None:

@@ -107,6 +107,7 @@ class Turn:
             history=hold.history() if hold else KeptHistory(RamStore(), "turn"),
             router=shared.router,
             folder=shared.folder(subject, hold.id if hold else ""),
+            pages=shared.places.pages(subject, hold),
         )
         tools: Tools | None = getattr(talk.engines.brain.current, "_tools", None)
         if tools is not None:

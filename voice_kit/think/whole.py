@@ -15,7 +15,7 @@ from voice_kit.think.protocols import LanguageModel
 from voice_kit.think.routers import make_router
 from voice_kit.think.search import DuckDuckGo
 from voice_kit.think.search_answer import Searching
-from voice_kit.think.skills import Alarms, Room, Skill, Skills, all_skills
+from voice_kit.think.skills import Alarms, Folder, Pages, Room, Skill, Skills, all_skills
 from voice_kit.think.tools import Tools
 
 BOOK = "handbook"
@@ -33,19 +33,21 @@ def make_brain(
     router: Router | None = None,
     decides: Callable[[Callable[[str], object]], Router] | None = None,
     folder: Path | None = None,
+    pages: Pages | None = None,
     more: Sequence[Skill] = (),
 ) -> Acting:
     """The brain of one conversation. Blocks while the router learns, unless one is given, or made
     by what `decides`.
 
-    `model` is the language model of the moment; notes and timers are kept in `folder`; it has
-    `more` skills besides the kit's. Raises `VoiceKitError` for settings that cannot be had here.
+    `model` is the language model of the moment; notes and timers are kept in `folder`, or on
+    these `pages`; it has `more` skills besides the kit's. Raises `VoiceKitError` for settings that
+    cannot be had here.
     """
     room, folder, wanted = room or Room(), folder or home(), settings.tools
     if not wanted.notes:
         wanted = wanted.model_copy(update={"notes": str(folder / "notes")})
-    alarms = alarms or Alarms(folder, room)
-    kits = all_skills(room, wanted, alarms=alarms)
+    alarms = alarms or Alarms(pages or Folder(folder), room)
+    kits = all_skills(room, wanted, alarms=alarms, pages=pages)
     skills = Skills([*more, *kits, *memory_skills(history)])
     tools, search = list(skills.tools), None
     if wanted.search != "off":

@@ -23,7 +23,7 @@ from voice_kit.settings.groups import Tools as ToolSettings
 from voice_kit.think.brain import Acting
 from voice_kit.think.history import History
 from voice_kit.think.router_examples import ExamplesRouter
-from voice_kit.think.skills import Alarms, Room, Skills, all_skills
+from voice_kit.think.skills import Alarms, Folder, Room, Skills, all_skills
 from voice_kit.think.tools import Tools
 from voice_kit.workshop.fakes import Script, ScriptedModel, scripted
 
@@ -49,7 +49,7 @@ def measured(rounds: int = 200) -> dict[str, list[float]]:
     transcript to the first token: through the router, the brain and the tool in its thread."""
     with tempfile.TemporaryDirectory() as folder:
         room = Room()
-        alarms = Alarms(Path(folder), room)
+        alarms = Alarms(Folder(Path(folder)), room)
         skills = all_skills(room, ToolSettings(notes=f"{folder}/notes"), alarms=alarms)
         tools = Tools(skills.tools)
         found = {words: _timed(partial(skills.find, words), rounds) for words in SENTENCES}
@@ -59,7 +59,6 @@ def measured(rounds: int = 200) -> dict[str, list[float]]:
                 whole[words].append(_done(skills, tools, words))
         brain = Acting(ExamplesRouter(understood=skills.find), skills, tools)
         answered = asyncio.run(_answered(brain, rounds // 10))
-        alarms.close()
     spreads = {
         words: [_spread(times[words][1:]) for times in (found, whole, answered)]
         for words in SENTENCES

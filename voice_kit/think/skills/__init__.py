@@ -10,6 +10,7 @@ from voice_kit.think.skills.alarms import Alarms
 from voice_kit.think.skills.machine import machine_skills
 from voice_kit.think.skills.notebook import Notebook
 from voice_kit.think.skills.notes import note_skills
+from voice_kit.think.skills.pages import Folder, Pages
 from voice_kit.think.skills.room import Room
 from voice_kit.think.skills.skill import Phrased, Skill, Skills, skill
 from voice_kit.think.skills.sums import sum_skills
@@ -18,7 +19,18 @@ from voice_kit.think.skills.time_and_date import time_skills
 from voice_kit.think.skills.timers import timer_skills
 from voice_kit.think.skills.timers_set import alarm_skills
 
-__all__ = ["Alarms", "Notebook", "Phrased", "Room", "Skill", "Skills", "all_skills", "skill"]
+__all__ = [
+    "Alarms",
+    "Folder",
+    "Notebook",
+    "Pages",
+    "Phrased",
+    "Room",
+    "Skill",
+    "Skills",
+    "all_skills",
+    "skill",
+]
 
 
 def all_skills(
@@ -26,14 +38,16 @@ def all_skills(
     settings: ToolSettings | None = None,
     *,
     alarms: Alarms | None = None,
+    pages: Pages | None = None,
 ) -> Skills:
     """Every skill that comes with the kit, for one room.
 
-    Give it the `alarms` that ring there: `await alarms.ring_forever(talk.announce)`. Nothing is
-    opened, loaded or written before a skill is used.
+    Give it the `alarms` that ring there: `await alarms.ring_forever(talk.announce)`, and `pages`
+    where notes are not to be kept in a folder. Nothing is opened, loaded or written before a skill
+    is used.
     """
     room, settings = room or Room(), settings or ToolSettings()
-    alarms = alarms or Alarms(home(), room)
+    alarms = alarms or Alarms(Folder(home()), room)
     folder = Path(settings.notes).expanduser() if settings.notes else home() / "notes"
     usable: list[Skill] = []
 
@@ -45,7 +59,7 @@ def all_skills(
         *time_skills(room),
         *timer_skills(room, alarms),
         *alarm_skills(room, alarms),
-        *note_skills(Notebook(folder, room)),
+        *note_skills(Notebook(pages or Folder(folder), room)),
         *sum_skills(),
         *machine_skills(room, folder / "pictures", settings.apps),
         *talking_skills(room, alarms, can),
