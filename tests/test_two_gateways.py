@@ -93,6 +93,18 @@ async def request(address, method, path, **more):
         return await client.request(method, address + path, **{"headers": headers, **more})
 
 
+async def readiness(address):
+    answer = await request(address, "GET", "/ready")
+    return answer.status_code, answer.json()["degraded"]
+
+
+async def counted(address, line):
+    """Once its metrics say so."""
+    async with asyncio.timeout(20):
+        while line not in (await request(address, "GET", "/metrics")).text.splitlines():
+            pass
+
+
 async def said(address, conversation):
     """What its user said, as memory has it."""
     answer = await request(address, "GET", f"/v1/conversations/{conversation}/lines")
@@ -257,8 +269,11 @@ def test_redis_stops_and_comes_back_and_no_remembered_turn_is_lost(tmp_path):
             await ask(other, "Before, too.")
             await remembered(second, one.conversation, ["Before."])
             await remembered(first, other.conversation, ["Before, too."])
+            assert await readiness(first) == (200, [])
             await asyncio.to_thread(stop)
             await timed(ask(one, "Meanwhile."))
+            assert await readiness(first) == (200, ["redis"])
+            await counted(first, 'voice_kit_degraded{without="redis"} 1.0')
             await timed(ask(other, "Meanwhile, too."))
             async with AsyncExitStack() as windows:
                 new = await timed(windows.enter_async_context(connected(first)))
@@ -275,6 +290,8 @@ def test_redis_stops_and_comes_back_and_no_remembered_turn_is_lost(tmp_path):
             await remembered(second, one.conversation, ["Before.", "Meanwhile."])
             await remembered(first, other.conversation, ["Before, too.", "Meanwhile, too."])
             await remembered(second, new.conversation, ["New.", "New again."])
+            await counted(first, 'voice_kit_degraded{without="redis"} 0.0')
+            assert await readiness(first) == (200, [])
             await ask(one, "After.")
             await remembered(second, one.conversation, ["Before.", "Meanwhile.", "After."])
 

@@ -49,7 +49,7 @@ def create_app(
     @asynccontextmanager
     async def open_places(app: FastAPI) -> AsyncIterator[None]:
         async with together.places, asyncio.TaskGroup() as watching:
-            watch = watching.create_task(together.metrics.watch_loop())
+            watch = watching.create_task(together.metrics.watch(lambda: together.degraded))
             yield
             watch.cancel()
         await asyncio.to_thread(together.close)

@@ -31,6 +31,8 @@ class Ready(BaseModel):
 
     ready: bool
     reasons: list[str]
+    degraded: list[str]
+    """What it does without: “redis” while that is away, and conversations are remembered here."""
     engines: dict[str, str]
     """What each stage is done by."""
     sessions: int
@@ -45,13 +47,23 @@ async def health() -> Alive:
 
 @router.get("/ready", responses={200: {"model": Ready}, 503: {"model": Ready}})
 async def ready(request: Request) -> JSONResponse:
-    """New conversations can begin here (200), or not now (503). Those under way go on."""
+    """New conversations can begin here (200), or not now (503). Those under way go on.
+
+    Without Redis they begin and go on, too: a gateway that is alone is better than none, and none
+    is what a load balancer would have if each said that it is not ready.
+    """
     shared = getattr(request.app.state, "shared", None)
     reasons = list(_reasons(shared))
     engines = getattr(shared, "engines", None)
     names = {} if engines is None else {stage: getattr(engines, stage).name for stage in STAGES}
     sessions = len(getattr(shared, "sessions", ()))
-    body = Ready(ready=not reasons, reasons=reasons, engines=names, sessions=sessions)
+    body = Ready(
+        ready=not reasons,
+        reasons=reasons,
+        degraded=shared.degraded if shared is not None else [],
+        engines=names,
+        sessions=sessions,
+    )
     return JSONResponse(body.model_dump(), 503 if reasons else 200, {"Cache-Control": "no-store"})
 
 
@@ -86,5 +98,3 @@ def _reasons(shared: Any) -> Iterator[str]:
         return
     if shared.draining:
         yield "This gateway is about to stop, and ends the conversations it has."
-    if problem := shared.places.problem:
-        yield str(problem)

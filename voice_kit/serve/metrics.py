@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,8 @@ FAILING = ("vad", "stt", "judge", "llm", "tts", "brain", "microphone", "speaker"
 MEASURED = tuple(stage for stage in STAGES if stage != "speech")
 """How long people speak is theirs alone."""
 QUEUES = ("vad_batch", "stt", "llm", "tts", "http", "loop")
+WITHOUT = ("redis",)
+"""What a gateway can do without."""
 REASONS = 32
 """So many reasons of a refusal are told apart; further ones are "other"."""
 
@@ -89,6 +91,13 @@ class Metrics:
             "Sessions that are open now.",
             registry=registry,
             multiprocess_mode="livesum",
+        )
+        self._degraded = Gauge(
+            "voice_kit_degraded",
+            "1 while it does without something that all gateways share.",
+            ["without"],
+            registry=registry,
+            multiprocess_mode="livemax",
         )
         self._tracing = tracing
         self._reasons: set[str] = set()
@@ -145,10 +154,15 @@ class Metrics:
         ).observe
         return counting
 
-    async def watch_loop(self, every: float = 0.25) -> None:
-        """Count how late the event loop is, until cancelled."""
+    async def watch(
+        self, degraded: Callable[[], Collection[str]] = tuple, every: float = 0.25
+    ) -> None:
+        """Count how late the event loop is, and tell what is done without, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
+            missing = degraded()
+            for name in WITHOUT:
+                self._degraded.labels(name).set(name in missing)
             due = loop.time() + every
             await asyncio.sleep(every)
             self.waited("loop", max(0.0, loop.time() - due))
