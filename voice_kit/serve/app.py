@@ -19,6 +19,7 @@ from voice_kit.serve import docs, health, http_conversations, http_openai, http_
 from voice_kit.serve.config import Serve
 from voice_kit.serve.hang_up import Reachable
 from voice_kit.serve.headers import SafeHeaders
+from voice_kit.serve.let_by import LetBy
 from voice_kit.serve.limits import room
 from voice_kit.serve.problems import tell_problems
 from voice_kit.serve.refused import Refused, tell_refusals
@@ -73,6 +74,7 @@ def create_app(
     app.include_router(docs.router)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Reachable)
+    app.add_middleware(LetBy)
     if together.serve.origins:  # pages of these hosts may read the answers, too
         app.add_middleware(
             CORSMiddleware,

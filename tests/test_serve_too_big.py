@@ -1,0 +1,143 @@
+"""Who sends too much is told so, and hears it, whatever they still have to send."""
+
+import json
+import socket
+import threading
+
+import httpx
+import pytest
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+
+from helpers_serve import served
+
+from voice_kit.serve import let_by
+
+MOST = 1_000
+LARGE = 8_000_000
+"""Bytes: more than all buffers between two sockets of a machine hold."""
+CHAT, SOUND = "/v1/chat/completions", "/v1/audio/transcriptions"
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    with served(max_message=MOST) as address:
+        yield address
+
+
+def opened(address, path, length, *more):
+    """A socket on which only the head of a request was sent."""
+    host, port = address.removeprefix("http://").split(":")
+    plain = socket.create_connection((host, int(port)), timeout=20)
+    head = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {host}",
+        f"Authorization: Bearer {address.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+        *more,
+    ]
+    plain.sendall("\r\n".join([*head, "", ""]).encode())
+    return plain
+
+
+def answer(plain):
+    """All that comes until the gateway closes: status, headers, body."""
+    came = b""
+    while part := plain.recv(65_536):
+        came += part
+    head, _, body = came.partition(b"\r\n\r\n")
+    status, *headers = head.decode().split("\r\n")
+    return int(status.split()[1]), [each.lower() for each in headers], json.loads(body)
+
+
+@pytest.mark.parametrize("size", [2_000, LARGE])
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_who_sends_all_of_it_before_they_read_hears_why_it_is_refused(gateway, size, connection):
+    with opened(gateway, CHAT, size, f"Connection: {connection}") as plain:
+        plain.sendall(b"x" * size)
+        status, headers, body = answer(plain)
+    assert status == 413
+    assert "connection: close" in headers
+    assert "more than 1000 bytes" in body["error"]["message"]
+
+
+@pytest.mark.parametrize(("path", "status"), [(CHAT, 401), ("/nowhere", 404), ("/health", 405)])
+def test_who_is_refused_for_something_else_hears_it_too(gateway, path, status):
+    stranger = Stranger(gateway)
+    with opened(stranger, path, LARGE, "Connection: close") as plain:
+        plain.sendall(b"x" * LARGE)
+        assert answer(plain)[0] == status
+
+
+class Stranger(str):
+    token = "nobodys"
+
+
+@pytest.mark.parametrize("path", [CHAT, SOUND, "/v1/turn"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_client_hears_it_however_it_sends(gateway, path, declared):
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = part + b"x" * LARGE
+    kind = "multipart/form-data; boundary=b" if path == SOUND else "application/octet-stream"
+    pieces = (body[at : at + 50_000] for at in range(0, len(body), 50_000))
+    found = httpx.post(
+        gateway + path,
+        content=body if declared else pieces,
+        headers={**gateway.headers, "content-type": kind},
+        timeout=20,
+    )
+    assert found.status_code == 413
+    assert "Send it in parts" in found.json()["error"]["message"]
+
+
+def test_who_asks_before_sending_is_told_not_to(gateway):
+    with opened(gateway, CHAT, LARGE, "Expect: 100-continue") as plain:
+        plain.shutdown(socket.SHUT_WR)
+        assert answer(plain)[0] == 413
+
+
+def test_the_answer_is_there_before_the_end_of_what_is_sent(gateway):
+    with opened(gateway, CHAT, LARGE) as plain:
+        plain.sendall(b"x" * 10)
+        assert plain.recv(12) == b"HTTP/1.1 413"
+        plain.sendall(b"x" * (LARGE - 10))
+        while plain.recv(65_536):
+            pass
+
+
+def test_nobody_is_listened_to_for_ever(gateway, monkeypatch):
+    monkeypatch.setattr(let_by, "MOST", 2 * LARGE)
+    sent, broken = 0, threading.Event()
+    with opened(gateway, CHAT, 100 * LARGE) as plain:
+
+        def send():
+            nonlocal sent
+            try:
+                while sent < 100 * LARGE:
+                    sent += plain.send(b"x" * 1_000_000)
+            except OSError:
+                broken.set()
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        assert plain.recv(12) == b"HTTP/1.1 413"
+        sending.join(20)
+        assert broken.is_set() and 2 * LARGE <= sent < 10 * LARGE
+    assert httpx.get(f"{gateway}/health").is_success
+
+
+def test_who_stops_sending_is_not_waited_for(gateway, monkeypatch):
+    monkeypatch.setattr(let_by, "LINGERS", 0.2)
+    with opened(gateway, CHAT, LARGE) as plain:
+        plain.sendall(b"x" * 2_000)
+        assert answer(plain)[0] == 413
+
+
+def test_what_has_come_as_a_whole_leaves_the_connection_open(gateway):
+    with httpx.Client(base_url=gateway, headers=gateway.headers) as client:
+        for _ in range(2):
+            body = {"messages": "x" * 500}
+            found = client.post(CHAT, json=body)
+            assert found.status_code == 400
+            assert found.headers.get("connection") != "close"
