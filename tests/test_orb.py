@@ -291,9 +291,28 @@ def test_levels_are_told_but_never_more_than_32_a_second(orb):
     assert len(told) < 32, "a thousand frames in a moment are not a thousand messages"
 
 
+def test_a_page_that_listens_itself_is_not_told_how_loud_it_is():
+    pytest.importorskip("anywidget")
+    from voice_kit.show.orb import Orb
+
+    live, told = True, []
+    orb = Orb(near=lambda: live)
+    orb.send = lambda content, buffers=None: told.append(content)
+    orb(FrameHeard(0.032, 0.9, 0.25))
+    assert not told
+    live = False
+    orb(FrameHeard(0.064, 0.9, 0.5))
+    assert told == [{"level": 0.5, "voice": 0.0}]
+
+
 # In a real browser
 
 
+WIDGET = """(state) => {
+  const now = { state, label: state, detail: "", size: 240 };
+  const model = { get: (name) => now[name], on() {}, off() {} };
+  window.shown = window.module.default.render({ model, el: document.querySelector("main") });
+}"""
 SHOWN = """([state, more]) => {
   window.shown?.remove();
   window.shown = window.module.orb(document.querySelector("main"), more);
@@ -358,6 +377,22 @@ def test_all_states_are_pictured_for_those_who_look(chromium):
         page.evaluate(side_by_side, list(LABELS.items()))
         page.evaluate(FRAMES, 30 * len(LABELS))
         screenshot(page, "orb", least=0.05)
+
+
+@pytest.mark.needs("chromium")
+def test_the_widget_moves_with_what_its_page_plays_until_it_is_gone(chromium):
+    with page_with(chromium) as page:
+        page.evaluate(WIDGET, "speaking")
+        page.evaluate(FRAMES, 15)
+        quiet = (picture(page).sum(axis=2) < 700).sum()
+        page.evaluate(
+            """() => setInterval(() => dispatchEvent(
+              new CustomEvent("voice-kit:loud", { detail: { voice: 0.3 } })), 30)"""
+        )
+        page.evaluate(FRAMES, 25)
+        assert (picture(page).sum(axis=2) < 700).sum() > 1.1 * quiet
+        page.evaluate("shown()")
+        assert page.evaluate("document.querySelectorAll('.vk-orb').length") == 0
 
 
 @pytest.mark.needs("chromium")

@@ -548,17 +548,19 @@ def test_a_page_that_is_there_is_played_to_and_its_absence_noticed():
             self.opened += 1
             return super().open(on_start)
 
-    browser = Browser()
-    speaker = Loudspeaker(browser)
+    browser, levels = Browser(), []
+    speaker = Loudspeaker(browser, levels.append)
 
     async def scene():
         for page in ("", "a page", ""):
             browser.page = page
             assert speaker.audible == bool(page)
             playback = speaker.open(lambda at: None)
-            playback.play(Audio.silence(0.2))
+            levels.clear()
+            playback.play(Audio(np.full(4800, 0.5, np.float32), 24_000))
             await playback.finished()
             assert playback.heard == pytest.approx(0.2)
+            assert any(levels) == (not page), "a page knows itself how loud it is"
         assert browser.opened == 1
 
     hold(scene)

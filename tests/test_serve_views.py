@@ -47,7 +47,7 @@ def events_of(*parts, during=None):
 async def told(*trickles):
     """Wait until nothing waits any more."""
     async with asyncio.timeout(10):
-        while any(trickle._waiting for trickle in trickles):  # noqa: ASYNC110 - it tells nobody
+        while any(trickle.waiting for trickle in trickles):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
 
 
@@ -217,6 +217,7 @@ def test_nothing_is_told_after_the_end():
 
     async def ending():
         views(SpeechStarted(1.0))
+        await told(*views._trickles.values())
         views(SpeechStarted(2.0))  # waits
         views.close()
         await told(*views._trickles.values())

@@ -18,9 +18,10 @@ PATIENCE = 5.0
 
 
 class Loudspeaker:
-    """Opens each playback where it can be heard, and tells `on_level` how loud it is meanwhile.
+    """Opens each playback where it can be heard.
 
-    `page` is the page's loudspeaker; it counts as there while its `page` is not empty.
+    `page` is the page's loudspeaker; it counts as there while its `page` is not empty. Of what is
+    not played there, `on_level` is told how loud it is.
     """
 
     def __init__(
@@ -28,7 +29,6 @@ class Loudspeaker:
     ) -> None:
         self._page = page
         self._on_level = on_level
-        self._silent = SilentSpeaker()
 
     @property
     def audible(self) -> bool:
@@ -38,10 +38,8 @@ class Loudspeaker:
     def open(self, on_start: Callable[[float], None]) -> Playback:
         """A new playback. Call it on the event loop."""
         if self._page is not None and self.audible:
-            speaker = self._page
-        else:  # a new one each time: it keeps all that it plays
-            speaker = self._silent = SilentSpeaker()
-        playback = speaker.open(on_start)
+            return self._page.open(on_start)
+        playback = SilentSpeaker().open(on_start)  # a new one: it keeps all that it plays
         return playback if self._on_level is None else _Watched(playback, self._on_level)
 
 

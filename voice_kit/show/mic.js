@@ -205,17 +205,18 @@ const STYLE = `
 .vk-mic button { font-weight: 600; cursor: pointer; }
 .vk-mic :is(button, select, input, summary):focus-visible { outline: 2px solid var(--jp-brand-color1, currentColor); outline-offset: 2px; }
 .vk-mic [role=meter] { width: 9em; height: 0.7em; overflow: hidden; border: 1px solid var(--jp-ui-font-color2, GrayText); border-radius: 4px; }
-.vk-mic [role=meter] i { display: block; height: 100%; background: var(--jp-brand-color1, #3b7dd8); transform-origin: left; transform: scaleX(0); }
+.vk-mic [role=meter] i { display: block; height: 100%; background: var(--jp-brand-color1, #3b7dd8); transform-origin: left; transform: scaleX(0); will-change: transform; }
 .vk-mic [role=status] { flex-basis: 100%; margin: 0; }
 .vk-mic fieldset { border: 0; margin: 0.3em 0; padding: 0; display: flex; flex-wrap: wrap; gap: 0.2em 1em; }
 `;
 
-/** How loud a frame is, from 0 (−60 dB or less) to 1 (full scale). */
+/** The root mean square of a frame. */
 export function loudness(frame) {
   let sum = 0;
   for (const sample of frame) sum += sample * sample;
-  return Math.max(0, Math.min(1, 1 + Math.log10(sum / frame.length + 1e-12) / 6));
+  return Math.sqrt(sum / frame.length);
 }
+const height = (level) => Math.max(0, Math.min(1, 1 + Math.log10(level + 1e-6) / 3)); // of −60 dB and less 0
 
 const OPTIONS = { echo_cancellation: "Cancel echo", noise_suppression: "Suppress noise", auto_gain: "Adjust loudness" };
 
@@ -319,8 +320,9 @@ export default () => {
       };
       mic = microphone({
         onframe(seq, frame) {
-          const loud = loudness(frame);
-          for (const view of views) view.level(loud);
+          const level = loudness(frame);
+          for (const view of views) view.level(height(level));
+          dispatchEvent(new CustomEvent("voice-kit:loud", { detail: { level } }));
           if (seq - confirmed > BEHIND) mic.stop("lost");
           else gather(seq, frame);
         },

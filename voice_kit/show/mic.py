@@ -14,6 +14,7 @@ import anywidget
 import numpy as np
 import traitlets
 
+from voice_kit.show.unannounced import unannounced
 from voice_kit.types import FRAME, Samples
 
 STATES = ("off", "asking", "live", "denied", "missing", "insecure", "busy", "lost")
@@ -72,6 +73,7 @@ class Mic(anywidget.AnyWidget):
         self._wanted = False  # it was started before there was a page
         super().__init__(**more)
         self.on_msg(self._received)
+        unannounced(self)
 
     def start(self) -> None:
         """Press the button for the user, whom the browser may ask, as soon as there is a page.

@@ -244,12 +244,12 @@ export function orb(element, { webgl = true } = {}) {
     if (now - before < 11) return; // no screen needs more than some 70 a second of it
     const seconds = Math.min(.1, (now - before) / 1000);
     before = now;
-    paint(seconds);
     pace += (seconds - pace) * .04;
-    if (pace > .0192 && sharp > .7) { // without a GPU, smooth is better than sharp
+    if (pace > .0185 && sharp > .6) { // without a GPU, smooth is better than sharp
       [sharp, pace] = [sharp * .78, 0];
-      canvas.width = canvas.height = Math.round(size * sharp);
+      canvas.width = canvas.height = Math.round(size * sharp); // which wipes it
     }
+    paint(seconds);
   }
   /** Move while someone can see it and wants it to; else show the state in one picture. */
   function settle() {
@@ -304,11 +304,17 @@ function render({ model, el }) {
   const view = orb(el);
   const update = () => view.update(Object.fromEntries(["state", "label", "detail", "size"].map((name) => [name, model.get(name)])));
   const events = "change:state change:label change:detail change:size";
-  const levels = (message) => view.update(message);
+  const levels = (message) => view.update(message), near = ({ detail }) => view.update(detail);
   model.on(events, update);
   model.on("msg:custom", levels);
+  addEventListener("voice-kit:loud", near); // of this page's own microphone and loudspeaker
   update();
-  return () => { model.off(events, update); model.off("msg:custom", levels); view.remove(); };
+  return () => {
+    model.off(events, update);
+    model.off("msg:custom", levels);
+    removeEventListener("voice-kit:loud", near);
+    view.remove();
+  };
 }
 
 export default { render };

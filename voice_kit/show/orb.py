@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from voice_kit.settings import Settings
 from voice_kit.show.mood import LABELS, Mood
 from voice_kit.show.trickle import Trickle
+from voice_kit.show.unhurried import Unhurried
 from voice_kit.types import Event, FrameHeard
 
 
-class Orb(anywidget.AnyWidget):
+class Orb(Unhurried):
     """An observer that shows a sphere: calm, listening, thinking, speaking, failed or asleep.
 
-    It moves with what the microphone hears, and with the voice, whose loudness `voice` is told
-    by whoever plays it. `text` says the same in words.
+    It moves with what the microphone hears, and with the voice. A page that listens and plays
+    itself tells it both; of a microphone that is elsewhere the events do, and of a voice whoever
+    plays it by `voice`. `text` says the same in words.
     """
 
     _esm = Path(__file__).parent / "orb.js"
@@ -30,7 +32,15 @@ class Orb(anywidget.AnyWidget):
     size = traitlets.Int(240).tag(sync=True)
     """Its height and width, in CSS pixels."""
 
-    def __init__(self, settings: Settings | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        near: Callable[[], bool] = lambda: False,
+        **more: Any,
+    ) -> None:
+        """`near` tells whether the microphone that is heard is the page's own."""
+        self._near = near
         self._mood = Mood(phrase=(settings or Settings()).wake.phrase)
         self._level = self._voice = 0.0
         self._trickle = Trickle(self._tell)
@@ -39,7 +49,7 @@ class Orb(anywidget.AnyWidget):
     def __call__(self, event: Event) -> None:
         """Show what is new by this event."""
         self._mood(event)
-        if isinstance(event, FrameHeard):
+        if isinstance(event, FrameHeard) and not self._near():
             self._level = event.level
             self._trickle()
         with self.hold_sync():

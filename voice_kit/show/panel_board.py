@@ -35,7 +35,7 @@ class Board:
             NUMBERS, title="Whose turn it is", values=values(settings()), on_set=hands.set
         )
         self.asking = Form(title="The last question again", on_press=hands.press)
-        self.views = Views.of(settings, hands.type)
+        self.views = self._empty()
 
     def rows(self) -> tuple[ipywidgets.DOMWidget, ...]:
         """All of it, laid out."""
@@ -46,7 +46,7 @@ class Board:
     def renew(self) -> None:
         """Forget the last conversation."""
         self.views.close()
-        self.views = Views.of(self._settings, self._hands.type)
+        self.views = self._empty()
 
     def clear(self) -> None:
         """Say nothing any longer. Call it on the event loop, where clicks then arrive."""
@@ -66,8 +66,12 @@ class Board:
             self.choosers.values = dict(loaded.used)
 
     def voice(self, level: float) -> None:
-        """Show how loud the voice is right now."""
+        """Show how loud the voice is right now, where no page plays it."""
         self.views.orb.voice(level)
+
+    def _empty(self) -> Views:
+        near = lambda: self.mic is not None and self.mic.state == "live"  # noqa: E731
+        return Views.of(self._settings, self._hands.type, near)
 
     def text(self, turns: Sequence[TurnTimes]) -> str:
         """The same in words, and each turn's waterfall."""

@@ -28,10 +28,15 @@ class Views:
     timeline: TimelineView
 
     @classmethod
-    def of(cls, settings: Callable[[], Settings], on_line: Callable[[str], object]) -> Views:
-        """Empty ones, for a conversation with these settings."""
+    def of(
+        cls,
+        settings: Callable[[], Settings],
+        on_line: Callable[[str], object],
+        near: Callable[[], bool],
+    ) -> Views:
+        """Empty ones, for a conversation with these settings. `near` is as in `Orb`."""
         return cls(
-            Orb(settings(), size=200),
+            Orb(settings(), near=near, size=200),
             Waveform(settings()),
             Transcript(on_line),
             TimelineView(settings=settings),

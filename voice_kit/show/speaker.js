@@ -2,6 +2,7 @@
 // page says how much of it was heard. As a widget and for any page.
 
 const MOST = 5; // reports of 50 ms in a row that may be left out
+const REST = 4;
 const RATE = 24000; // of the sound that comes in; the browser converts it to what the card wants
 
 // Runs in the audio thread. What fades out after a pause is not counted, and comes again.
@@ -53,7 +54,7 @@ class Player extends AudioWorkletProcessor {
     super();
     this.tracks = new Map();
     this.ended = new Set();
-    this.due = 0;
+    this.due = this.power = this.since = 0;
     this.port.onmessage = ({ data }) => this.take(data);
   }
   take({ kind, id, sound, level }) {
@@ -74,9 +75,9 @@ class Player extends AudioWorkletProcessor {
     }
     if (kind !== "sound") this.report([[id, track]]);
   }
-  report(tracks) {
+  report(tracks, level) {
     const said = tracks.map(([id, { place, last, stopped }]) => ({ id, place, last, final: stopped }));
-    this.port.postMessage({ frame: currentFrame, tracks: said });
+    this.port.postMessage({ frame: currentFrame, tracks: said, level });
   }
   process(_, [[out]]) {
     for (const [id, track] of this.tracks) {
@@ -88,10 +89,12 @@ class Player extends AudioWorkletProcessor {
         this.report([[id, track]]);
       }
     }
+    if (this.tracks.size) for (const sample of out) this.power += sample * sample;
     if (currentFrame >= this.due) {
       this.due = currentFrame + 0.05 * sampleRate;
       const busy = [...this.tracks].filter(([, track]) => track.last + LATE > currentFrame);
-      if (busy.length) this.report(busy);
+      if (busy.length) this.report(busy, Math.sqrt(this.power / (currentFrame + out.length - this.since)));
+      [this.power, this.since] = [0, currentFrame + out.length];
     }
     return !this.over;
   }
@@ -102,10 +105,11 @@ registerProcessor("voice-kit-player", Player);
 /**
  * A loudspeaker. Sound and commands wait until the page may play.
  * @param {{onheard?: (heard: {id: number, samples: number, audible: number | null, final: boolean}[]) => void,
- *   onstate?: (state: "off" | "ready" | "blocked") => void}} to
- *   `samples` were heard, `audible` tells once in how many seconds the first of them is.
+ *   onlevel?: (level: number) => void, onstate?: (state: "off" | "ready" | "blocked") => void}} to
+ *   `samples` were heard, `audible` tells once in how many seconds the first of them is; `level` is
+ *   the root mean square of the last 50 ms.
  */
-export function loudspeaker({ onheard = () => {}, onstate = () => {} } = {}) {
+export function loudspeaker({ onheard = () => {}, onlevel = () => {}, onstate = () => {} } = {}) {
   let context = null, node = null, opening = null, state = "off";
   const waiting = [], begun = new Set();
 
@@ -140,7 +144,8 @@ export function loudspeaker({ onheard = () => {}, onstate = () => {} } = {}) {
     await opening;
     if (context && context.state !== "running") context.resume().catch(() => {}); // may wait for a click
   }
-  function heard({ frame, tracks }) {
+  function heard({ frame, tracks, level }) {
+    if (level !== undefined) onlevel(level);
     const delay = context.outputLatency || context.baseLatency || 0;
     const latency = Math.round(Math.min(delay, 0.4) * RATE); // reports end 0.5 s after the sound
     onheard(tracks.map(({ id, place, last, final }) => {
@@ -170,7 +175,7 @@ export function loudspeaker({ onheard = () => {}, onstate = () => {} } = {}) {
       if (node) send({ kind: "stop", id });
       else onheard([{ id, samples: 0, audible: null, final: true }]);
     },
-    /** For a meter or a sphere that moves with the sound: both are null before it is open. */
+    /** For whoever measures: both are null before it is open. */
     get node() { return node; },
     get context() { return context; },
     get state() { return state; },
@@ -200,26 +205,27 @@ const WORDS = {
 };
 
 /**
- * What was heard, on its way to a kernel: news at once, and how far it has come when the last report
- * was dealt with. Each message costs a notebook several more, and sound must not wait behind them.
+ * What was heard, on its way to a kernel: news at once, and how far it has come as often as the way
+ * bears it. Each message costs a notebook several more, and sound must not wait behind them: a report
+ * rests for REST times as long as the last one took.
  * @param {(heard: object[], done: () => void) => void} send calls `done` once the kernel has it.
  */
 export function gathered(send) {
   const latest = new Map();
-  let sent = 0, dealt = 0, skipped = 0;
+  let sent = 0, dealt = 0, skipped = 0, due = 0;
   function flush() {
-    const heard = [...latest.values()], number = ++sent;
+    const heard = [...latest.values()], number = ++sent, began = performance.now();
     latest.clear();
     skipped = 0;
     send(heard, () => {
       dealt = Math.max(dealt, number);
-      if (dealt === sent && latest.size) flush();
+      due = began + REST * (performance.now() - began);
     });
   }
   return (heard) => {
     for (const each of heard) latest.set(each.id, each);
     const news = heard.some(({ audible, final }) => audible !== null || final);
-    if (news || !dealt || dealt === sent || ++skipped >= MOST) flush();
+    if (news || !dealt || (dealt === sent && performance.now() >= due) || ++skipped >= MOST) flush();
   };
 }
 
@@ -242,6 +248,7 @@ export default () => {
       const refresh = () => views.forEach((show) => show());
       speaker = loudspeaker({
         onheard: report,
+        onlevel: (voice) => dispatchEvent(new CustomEvent("voice-kit:loud", { detail: { voice } })),
         onstate(state) {
           tell({ kind: "state", state });
           refresh();

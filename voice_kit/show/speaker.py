@@ -15,6 +15,7 @@ import traitlets
 
 from voice_kit.audio.awaited import Awaited
 from voice_kit.audio.formats import to_int16
+from voice_kit.show.unannounced import unannounced
 from voice_kit.types import Audio
 
 STATES = ("off", "ready", "blocked")
@@ -26,8 +27,9 @@ AHEAD = 3.0
 """Seconds of sound that the page may have in store: a busy kernel must not be heard, and a burst
 must stay far below the 1 MB a second that a Jupyter server lets through."""
 
-FIRST, CHUNK = 0.1, 0.25
-"""Seconds of sound in the first message of an answer, and in the others."""
+FIRST, LONGEST = 0.1, 1.0
+"""Seconds of sound in the first message of an answer, which is to be heard at once, and at most in
+a later one: each is as long as all before it, for a command must not wait behind many."""
 
 PATIENCE = 5
 """Seconds without progress after which the page counts as gone."""
@@ -57,6 +59,7 @@ class BrowserSpeaker(anywidget.AnyWidget):
         self._numbers = itertools.count(1)
         super().__init__(**more)
         self.on_msg(self._received)
+        unannounced(self)
 
     @overload
     def open(self) -> None: ...
@@ -180,7 +183,7 @@ class BrowserPlayback(Awaited):
         """Send what the page should have in store."""
         tape, most = self._tape, AHEAD * RATE
         while self._speaker.page and not tape.drained and self._sent - self._heard < most:
-            piece = tape.take(round((CHUNK if self._sent else FIRST) * RATE))
+            piece = tape.take(round(min(max(FIRST * RATE, self._sent), LONGEST * RATE)))
             if not len(piece):
                 break  # it is paused
             if not self._sent and self._level != 1:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from voice_kit.converse.timeline import Timeline
@@ -15,13 +14,14 @@ from voice_kit.show.bars import as_bars, as_csv, row, stages
 from voice_kit.show.home_loop import HomeLoop
 from voice_kit.show.redrawn import Redrawn
 from voice_kit.show.timeline import HUMAN, draw
+from voice_kit.show.unhurried import Unhurried
 from voice_kit.types import Event
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class TimelineView(anywidget.AnyWidget):
+class TimelineView(Unhurried):
     """An observer that shows each turn's stages on one axis, from the last word of the question.
 
     `timeline` holds earlier turns; somebody else feeds it. `settings` is what the conversation

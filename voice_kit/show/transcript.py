@@ -7,18 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from voice_kit.show.home_loop import HomeLoop
 from voice_kit.show.minutes import Minutes
+from voice_kit.show.unhurried import Unhurried
 from voice_kit.types import Event
 
 LONGEST = 2000
 """Signs of a typed line; more is cut."""
 
 
-class Transcript(anywidget.AnyWidget):
+class Transcript(Unhurried):
     """An observer that shows what is heard and said, with routes, tools, sources and failures.
 
     `on_line` is called with every line that is typed, on the event loop on which this was made;

@@ -6,19 +6,19 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from voice_kit.hear.ears import FRAME_SECONDS
 from voice_kit.settings import Settings
 from voice_kit.show.picture import MARKS, Mark, alt_text, figure, in_words
 from voice_kit.show.trickle import Trickle
+from voice_kit.show.unhurried import Unhurried
 from voice_kit.types import Event, FrameHeard, Samples
 
 __all__ = ["Waveform", "alt_text", "figure"]
 
 
-class Waveform(anywidget.AnyWidget):
+class Waveform(Unhurried):
     """An observer that draws the last `seconds` of what the microphone hears.
 
     Loudness alone draws its outline; `frame`, given each frame before its event, draws the wave.

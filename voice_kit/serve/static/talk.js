@@ -1,7 +1,7 @@
 /** The microphone behind its gate, and the loudspeaker, at one end of a conversation's wire. */
 
 import { gate } from "/static/gate.js";
-import { microphone } from "/static/show/mic.js";
+import { loudness, microphone } from "/static/show/mic.js";
 import { loudspeaker } from "/static/show/speaker.js";
 
 const MARGIN = 0.5; // seconds that the gate stays open after the longest wait for the end of a turn
@@ -15,7 +15,7 @@ const MANY = 1 << 20; // playbacks of one connection
  */
 export function talk(wire, { onmic = () => {}, ondevices = () => {}, onlevel = () => {}, onvoice = () => {} }) {
   let first = 0, next = 0; // numbers go on when the microphone is opened again
-  let connection = 0, meter = null, watch = 0, quiet = 0;
+  let connection = 0;
   const playing = new Set(); // what this connection has begun to say
   const doors = gate({ onsound: (number, frames) => wire.sound(number, frames), onsilence: (number, count) => wire.silence(number, count) });
   const mic = microphone({
@@ -39,27 +39,8 @@ export function talk(wire, { onmic = () => {}, ondevices = () => {}, onlevel = (
       for (const { id, final } of heard) if (final) playing.delete(id);
       if (mine.length) wire.send("voice_kit.heard", { heard: mine.map((each) => ({ ...each, id: each.id % MANY })) });
     },
-    onstate: (state) => state === "ready" && listen(),
+    onlevel: onvoice,
   });
-  function listen() { // to what is played, so that the sphere moves with it
-    if (meter?.context === speaker.context) return;
-    meter = speaker.context.createAnalyser();
-    meter.fftSize = 1024;
-    speaker.node.connect(meter);
-    pulse();
-  }
-  function pulse() {
-    if (watch || !meter) return;
-    const wave = new Float32Array(meter.fftSize);
-    quiet = 0;
-    watch = setInterval(() => {
-      meter.getFloatTimeDomainData(wave);
-      const level = loudness(wave);
-      onvoice(level);
-      quiet = level > 1e-4 ? 0 : quiet + 1;
-      if (quiet > 20) watch = clearInterval(watch) ?? 0;
-    }, 80);
-  }
   let lock = null;
   async function awake(wanted) { // a phone's screen, while it is listened to
     try {
@@ -83,7 +64,6 @@ export function talk(wire, { onmic = () => {}, ondevices = () => {}, onlevel = (
       const id = connection * MANY + playback;
       playing.add(id);
       speaker.sound(id, samples);
-      pulse();
     },
     /** What the gateway wants done with a playback. */
     control({ kind, id, level }) {
@@ -103,5 +83,3 @@ export function talk(wire, { onmic = () => {}, ondevices = () => {}, onlevel = (
     get heard() { return doors.heard; },
   };
 }
-
-const loudness = (wave) => Math.sqrt(wave.reduce((sum, sample) => sum + sample * sample, 0) / wave.length);
