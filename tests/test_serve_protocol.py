@@ -262,6 +262,17 @@ def test_a_client_changes_nothing_that_costs_others():
     assert settings.hear.stop == 0.7
 
 
+def test_a_client_is_told_what_it_may_change_and_what_that_is():
+    told = described(Wishes(), SETTINGS, "sess_1", "c", "v")["voice_kit"]["settings"]
+    assert told["hear.stop"] == SETTINGS.hear.stop and told["persona"] == SETTINGS.persona
+    assert not any(name.startswith(("tools", "memory", "options", "stt")) for name in told)
+    same = wish(voice_kit={"settings": json.loads(json.dumps(told))})[1]
+    assert same == SETTINGS, "what is told can be sent back as it is"
+    changed = wish(voice_kit={"settings": {"hear.stop": 0.7, "interrupt.mode": "any"}})[1]
+    told = described(Wishes(), changed, "sess_1", "c", "v")["voice_kit"]["settings"]
+    assert (told["hear.stop"], told["interrupt.mode"]) == (0.7, "any")
+
+
 def test_views_that_there_are_none_of_are_left_out():
     assert wish(voice_kit={"views": ["orb", "nothing"], "binary": True})[0] == Wishes(
         binary=True, views=("orb",)

@@ -124,6 +124,20 @@ def test_a_question_in_bytes_is_answered_in_bytes(gateway):
     assert words == ["question 20"]
 
 
+def test_a_session_tells_from_the_start_what_may_be_changed_and_then_what_it_is(gateway):
+    async def scene():
+        async with websockets.connect(gateway.realtime) as socket:
+            created = (await until(socket, "session.created"))["session"]["voice_kit"]
+            wanted = {"voice_kit": {"settings": {**created["settings"], "hear.stop": 0.7}}}
+            await say(socket, type="session.update", session=wanted)
+            updated = (await until(socket, "session.updated"))["session"]["voice_kit"]
+        return created["settings"], updated["settings"]
+
+    before, after = asyncio.run(scene())
+    assert before["hear.stop"] == gateway.shared.settings.hear.stop != 0.7
+    assert after == {**before, "hear.stop": 0.7}
+
+
 def test_a_typed_line_is_answered(gateway):
     async def scene():
         async with connected(gateway) as socket:

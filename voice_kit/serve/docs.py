@@ -29,7 +29,8 @@ first of them frame <em>number</em>; frames that are missing become silence. Kin
 <em>number</em>, {OUT_RATE:,} Hz. Then do what <code>voice_kit.playback</code> says (pause, go_on,
 duck, stop), and say with <code>voice_kit.heard</code> how many samples were heard: memory keeps no
 more than that. <code>{{"voice_kit": {{"views": {list(VIEWS)}}}}}</code> has
-<code>voice_kit.view</code> tell what the page draws.</p>
+<code>voice_kit.view</code> tell what the page draws. Under <code>voice_kit.settings</code> a
+session tells which settings you may change in the same way, and what they are now.</p>
 """
 ASKED = {
     "session.authenticate": "Who is there, as the first message.",

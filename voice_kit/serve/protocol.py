@@ -1,6 +1,8 @@
 """The whole wire: what clients and the gateway say to each other. It knows no socket.
 
-Text messages are a subset of OpenAI's Realtime events; binary ones are sound (see `Sound`).
+Text messages are a subset of OpenAI's Realtime events; binary ones are sound (see `Sound`). A
+session's `voice_kit.settings` are those that `session.update` may change, by dotted name, as they
+are now.
 """
 
 from __future__ import annotations
@@ -44,7 +46,6 @@ class BadMessageError(Exception):
 
 
 # From the client
-
 
 ClientEvent = Literal[
     "session.authenticate", "session.update", "input_audio_buffer.append",

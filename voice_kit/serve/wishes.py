@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from voice_kit.errors import SettingsError
@@ -93,6 +94,9 @@ def described(
         "voice_kit": {
             "conversation": conversation, "version": VERSION,
             "binary": wishes.binary, "views": list(wishes.views),
+            "settings": {
+                name: reduce(getattr, name.split("."), settings) for name in sorted(SAFE)
+            },
         },
     }  # fmt: skip
 
