@@ -29,7 +29,7 @@ def player(html) -> Audio:
 
 def test_words_say_how_long_how_loud_and_where_there_is_something_to_hear():
     assert describe(beep(1, 2, 1)) == (
-        "4.00 s of sound at 16000 Hz, −12 dBFS with a peak of −6, audible from 1.0 to 3.0 s"
+        "4.00 s of sound at 16000 Hz, −12 dBFS, peak −6, audible from 1.0 to 3.0 s"
     )
     assert describe(Audio.silence(2)) == "2.00 s of sound at 16000 Hz, silence"
     assert describe(beep(0, 1, 0, level=0.001)) == "1.00 s of sound at 16000 Hz, silence"

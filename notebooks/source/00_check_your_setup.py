@@ -60,8 +60,9 @@ print(f"“{' '.join(part.text.strip() for part in parts)}” {len(samples) / ra
 # %% [markdown]
 # ## The microphone
 #
-# With `LIVE = True` in the second cell, this shows what this machine can record with. When Jupyter
-# runs on another machine than your browser, it is the browser's microphone that counts, not these.
+# With `LIVE = True` in the cell at the top, this shows what this machine can record with. When
+# Jupyter runs on another machine than your browser, it is the browser's microphone that counts,
+# not these.
 
 # %%
 if LIVE:

@@ -48,8 +48,7 @@ def describe(audio: Audio) -> str:
     loud = np.flatnonzero(_extremes(samples, step)[1] > 10 ** (QUIET / 20)) * step / audio.rate
     begin, end = loud[0], min(loud[-1] + 0.01, audio.seconds)
     return (
-        f"{length}, {mean:.0f} dBFS with a peak of {peak:.0f}, audible from {begin:.1f} to "
-        f"{end:.1f} s"
+        f"{length}, {mean:.0f} dBFS, peak {peak:.0f}, audible from {begin:.1f} to {end:.1f} s"
     ).replace("-", "−")
 
 
