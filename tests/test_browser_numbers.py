@@ -1,8 +1,8 @@
 """What the live loop costs in a real browser, on engines that cost nothing: printed, and bounded.
 
 The page is listened to from outside: when the microphone heard sound, and when sound was played.
-`make soak` holds the issue's limits on a machine that does nothing else; the short run only what
-a busy machine cannot change.
+`make soak` holds the limits on a machine that does nothing else; the short run only what a busy
+machine cannot change.
 """
 
 import json
@@ -26,10 +26,6 @@ WARM = 10
 pytestmark = [
     pytest.mark.needs("chromium", "jupyter"),
     pytest.mark.soak,
-    pytest.mark.skipif(
-        os.environ.get("SOAK") != "whole",
-        reason="its bounds are for a machine that does nothing else: make soak",
-    ),
     pytest.mark.timeout(1500),
 ]
 
