@@ -1,12 +1,16 @@
 """Makes Whispers with random weights, of the real shape but tiny, as folders for faster-whisper.
 
-What they write means nothing; that two programs write the same with them means a lot.
+What they write means nothing; that two programs write the same with them means a lot. And how long
+they take is true, if they are as large as a real one: `python tests/tiny_whisper.py FOLDER base 20`
+makes one as large as Whisper base that always writes 20 tokens.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 _CODES = """
 en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur
@@ -17,6 +21,19 @@ ba jw su
 LANGUAGES = _CODES.split()
 
 SYLLABLES = [a + b for a in "bdfgklmnprstvwz" for b in ("a", "e", "i", "o", "u", "ay", "er")]
+
+SIZES = {"tiny": (384, 4, 6), "base": (512, 6, 8), "small": (768, 12, 12)}
+"""Of the real Whispers: width, layers, heads."""
+SMALLEST = {
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "init_std": 0.6,  # or no sound makes a difference
+}
 
 
 def vocabulary(multilingual: bool) -> tuple[list[str], list[str]]:
@@ -43,8 +60,13 @@ def vocabulary(multilingual: bool) -> tuple[list[str], list[str]]:
     return [*(letters + words)[:50256], *([""] if multilingual else [])], special
 
 
-def make(folder: Path, *, multilingual: bool = True, seed: int = 1) -> Path:
-    """A folder with a random Whisper of about 2 MB, ready for faster-whisper. Needs no network."""
+def make(
+    folder: Path, *, multilingual: bool = True, seed: int = 1, size: str = "", tokens: int = 20
+) -> Path:
+    """A folder with a random Whisper of about 2 MB, ready for faster-whisper. Needs no network.
+
+    With the `size` of a real one it always writes as many `tokens`.
+    """
     import ctranslate2
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -61,23 +83,16 @@ def make(folder: Path, *, multilingual: bool = True, seed: int = 1) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
-    size = tokenizer.get_vocab_size()
-    assert size == (51865 if multilingual else 51864), size
+    entries = tokenizer.get_vocab_size()
+    assert entries == (51865 if multilingual else 51864), entries
 
     def token(name: str) -> int:
         return len(text) + special.index(f"<|{name}|>")
 
     torch.manual_seed(seed)
     shape = WhisperConfig(
-        vocab_size=size,
-        d_model=16,
-        encoder_layers=1,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        init_std=0.6,  # or no sound makes a difference
+        vocab_size=entries,
+        **(like(*SIZES[size]) if size else SMALLEST),
         bos_token_id=token("endoftext"),
         eos_token_id=token("endoftext"),
         pad_token_id=token("endoftext"),
@@ -86,6 +101,14 @@ def make(folder: Path, *, multilingual: bool = True, seed: int = 1) -> Path:
         begin_suppress_tokens=[],
     )
     model = WhisperForConditionalGeneration(shape)
+    if size:
+        first = 3 if multilingual else 1  # what is written comes after so many tokens
+        with torch.no_grad():
+            weights, end = model.model.decoder, token("endoftext")
+            weights.embed_tokens.weight[end].normal_(std=0.06)  # nothing, since it also pads
+            for place in range(first, len(weights.embed_positions.weight)):
+                wanted = 1000 + place if place < first + tokens - 1 else end
+                weights.embed_positions.weight[place] = 500 * weights.embed_tokens.weight[wanted]
     generation = model.generation_config
     generation._from_model_config = False  # or what follows is lost when it is loaded
     generation.alignment_heads = [[0, 0], [1, 1]]
@@ -111,3 +134,19 @@ def make(folder: Path, *, multilingual: bool = True, seed: int = 1) -> Path:
     assert config["alignment_heads"] == generation.alignment_heads
     assert len(config["lang_ids"]) == (len(LANGUAGES) if multilingual else 0)
     return converted
+
+
+def like(width: int, layers: int, heads: int) -> dict[str, Any]:
+    """The shape of a Whisper."""
+    return {
+        "d_model": width,
+        "init_std": 0.06,
+        **{f"{part}_layers": layers for part in ("encoder", "decoder")},
+        **{f"{part}_attention_heads": heads for part in ("encoder", "decoder")},
+        **{f"{part}_ffn_dim": 4 * width for part in ("encoder", "decoder")},
+    }
+
+
+if __name__ == "__main__":
+    where, wanted_size, written = sys.argv[1:]
+    print(make(Path(where), size=wanted_size, tokens=int(written)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections import Counter
 from ctypes.util import find_library
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from voice_kit.errors import (
 )
 from voice_kit.hear.detection import INAUDIBLE, at_16k, stretches
 from voice_kit.hear.protocols import VoiceDetector
+from voice_kit.hear.stt_whisper_batch import Batched
 from voice_kit.hear.stt_whisper_inventions import SILENT, Segment, invented, spoken_in
 from voice_kit.hear.stt_whisper_models import REPOS, cached, english_only, folder_of
 from voice_kit.types import RATE, Audio, Samples, Stops, Transcript, Word
@@ -35,6 +37,8 @@ LANGUAGES = frozenset(_CODES.split())
 PACKAGE = "pip install faster-whisper"
 LONGEST = 300
 """Seconds that are transcribed at once: Whisper takes half a gigabyte for ten minutes."""
+BATCH = {"cuda": 8, "cpu": 1}
+"""Sounds that are computed at once, unless `batch` says otherwise."""
 SURE = -0.7
 """Above this mean log-probability of a token, half of the worth of each, words are trusted."""
 
@@ -52,12 +56,14 @@ class FasterWhisper:
     It decodes without dice (temperature 0), so the same sound gives the same words, and a turn
     never pays for a second try. What it invents on near-silence is left out unless `filtered` is
     false. `words` adds the place of each word and takes about a tenth longer. `threads` 0 is the
-    library's choice, at most four; `workers` is how many sounds are transcribed side by side.
+    library's choice, at most four; `workers` is how many sounds are transcribed side by side. Those
+    that come meanwhile wait, and then up to `batch` of them are computed at once, each with the
+    words that it has alone: 0 is eight on a card, and one on a processor, which has little idle.
 
-    May be called from several threads; calls beyond `workers` wait in line. A call cannot be
-    stopped, but computes without Python's lock: a dropped one finishes alone in its thread. So
-    `stops` is "steps", its one step being the call, and there is nothing to abort, which would
-    also hit the other conversations that share the engine.
+    May be called from several threads. A call cannot be stopped, but computes without Python's
+    lock: a dropped one finishes in its thread. So `stops` is "steps", its one step being the call,
+    and there is nothing to abort, which would also hit the other conversations that share the
+    engine.
     """
 
     stops: Stops = "steps"
@@ -75,6 +81,7 @@ class FasterWhisper:
         filtered: bool = True,
         threads: int = 0,
         workers: int = 1,
+        batch: int = 0,
     ) -> None:
         model = model or self.here(language=language, device=device)
         self.name = f"whisper:{Path(model).name if Path(model).is_dir() else model}"
@@ -113,6 +120,13 @@ class FasterWhisper:
             ) from error
         if language != "en" and not self._model.model.is_multilingual:
             raise LanguageError(self.name, language, fix="a multilingual model: whisper:base")
+        network = self._model.model
+        batch = batch or BATCH[network.device]
+        self.batches: Counter[int] = Counter()
+        """How many stretches of up to 30 s were computed at once, and how often."""
+        if batch > 1:
+            self._model.model = Batched(network, batch, workers, words)
+            self.batches = self._model.model.sizes
 
     @classmethod
     def here(cls, *, language: str = "en", device: str = "auto") -> str:

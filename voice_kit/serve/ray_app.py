@@ -2,6 +2,10 @@
 
 Each scales on its own, and has what it needs of a GPU, by its name in Serve's configuration. The
 gateway asks them once a turn, never for a frame: see `ray_engines`.
+
+A replica that hears computes several sounds at once: those that came while it was busy, as many as
+`options.whisper.batch` says. The engine does that, not Serve, whose `@serve.batch` would let every
+sound wait for company, and lets a whole batch fail with one of it: see `hear.stt_whisper_batch`.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from voice_kit.converse.steps import StageFailedError, call, stream
-from voice_kit.engines import Stage, choose, make
+from voice_kit.engines import BUILT_IN, Stage, choose, make
 from voice_kit.serve.pool import pooled
 from voice_kit.settings import Settings, load_settings
 from voice_kit.types import Audio, Message, Speech, ToolCall, Transcript
@@ -20,8 +24,9 @@ from voice_kit.types import Audio, Message, Speech, ToolCall, Transcript
 NAME = "voice-kit"
 """Of the application; its deployments are called as the stages are."""
 STAGES: tuple[Stage, ...] = ("stt", "llm", "tts")
-ONGOING = {"stt": 8, "llm": 32, "tts": 4}
-"""Requests that one replica works on at the same time."""
+ONGOING = {"stt": 16, "llm": 32, "tts": 4}
+"""Requests that one replica works on at the same time. Speech-to-text computes one batch of them
+while the next one gathers."""
 
 
 class ReplicaError(Exception):
@@ -43,6 +48,10 @@ class Replica:
         """What the engine says of itself: its name, and what it can do."""
         names = ("name", "calls_tools", "languages", "rate")
         return {name: getattr(self._engine, name) for name in names if hasattr(self._engine, name)}
+
+    async def batches(self) -> dict[int, int]:
+        """How many sounds were computed at once, and how often; empty where it never is several."""
+        return dict(getattr(self._engine, "batches", {}))
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """What is said."""
@@ -97,9 +106,17 @@ def build(settings: Settings, **options: Any) -> Any:
     from ray import serve
 
     def deployed(stage: Stage) -> Any:
-        few = {"max_ongoing_requests": ONGOING[stage], "health_check_period_s": 5.0}
+        few = {"max_ongoing_requests": ongoing(stage, settings), "health_check_period_s": 5.0}
         made: Any = serve.deployment(Replica, name=stage, **{**few, **options})
         return made.bind(stage, settings)
 
     whole: Any = serve.deployment(Together, name="together", ray_actor_options={"num_cpus": 0})
     return whole.bind(*map(deployed, STAGES))
+
+
+def ongoing(stage: Stage, settings: Settings) -> int:
+    """Requests that one replica works on at the same time: never fewer than two of its batches."""
+    engine = getattr(settings, stage).partition(":")[0]
+    names = BUILT_IN[stage] if engine == "auto" else [engine]
+    batches = [settings.options.get(name, {}).get("batch", 0) for name in names]
+    return max(ONGOING[stage], *(2 * batch for batch in batches if isinstance(batch, int)))
