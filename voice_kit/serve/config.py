@@ -9,17 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import NoDecode
 
 from voice_kit.errors import SettingsError
-from voice_kit.settings import FILE
+from voice_kit.settings import FILE, in_environment
 
 PREFIX = "VOICE_KIT_SERVE_"
 
@@ -27,10 +21,13 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """Several names; in the environment with commas between them."""
 
 
-class Serve(BaseSettings):
-    """Where the gateway listens, who may come in, and how much each may use. It never changes."""
+class Serve(BaseModel):
+    """Where the gateway listens, who may come in, and how much each may use. It never changes.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    `Serve()` is the defaults on every machine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     """The address to listen on; 0.0.0.0 is every one of this machine's, and needs a sign-in."""
@@ -90,18 +87,6 @@ class Serve(BaseSettings):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip())
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is given: `Serve()` is the defaults on every machine."""
-        return (init_settings,)
-
 
 def load_serve(flags: Mapping[str, Any] | None = None, file: str | Path | None = None) -> Serve:
     """The gateway's settings from defaults, the file, the environment and `flags`, in that order.
@@ -120,7 +105,7 @@ def load_serve(flags: Mapping[str, Any] | None = None, file: str | Path | None =
         name = key.removeprefix(PREFIX).lower()
         if key.startswith(PREFIX) and name not in Serve.model_fields:
             raise SettingsError(f"In the environment: {_unknown(name)}")
-    given |= EnvSettingsSource(Serve)()
+    given |= in_environment(Serve, PREFIX)
     given |= dict(flags or {})
     return _checked(given, "the environment or the flags")
 

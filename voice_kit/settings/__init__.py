@@ -9,14 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import EnvSettingsSource
 
 from voice_kit.errors import SettingsError
 from voice_kit.settings.groups import (
@@ -47,12 +41,13 @@ def hub_cache() -> Path:
     return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE", hub))).expanduser()
 
 
-class Settings(BaseSettings):
-    """How this assistant hears, thinks and speaks. A snapshot: it never changes."""
+class Settings(BaseModel):
+    """How this assistant hears, thinks and speaks. A snapshot: it never changes.
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
-    )
+    `Settings()` is the defaults on every machine, whatever its file and environment say.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     """The language spoken on both sides, as an ISO 639-1 code."""
@@ -90,18 +85,6 @@ class Settings(BaseSettings):
     options: dict[str, dict[str, Any]] = {}
     """More for an engine, by its name: `[options.ollama]` with `host = "http://…"`."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is given: `Settings()` is the defaults on every machine."""
-        return (init_settings,)
-
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """A copy with some values changed, by dotted name: `changed({"hear.stop": 0.3})`.
 
@@ -125,8 +108,7 @@ def load_settings(
     tree: dict[str, Any] = {}
     if file or path.exists():
         try:
-            path.read_bytes()  # the source below takes a missing file for an empty one
-            tree = TomlConfigSettingsSource(Settings, toml_file=path).toml_data
+            tree = tomllib.loads(path.read_text("utf-8"))
             tree.pop("serve", None)  # the gateway's own, as is VOICE_KIT_SERVE_*
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path} cannot be read: {error}. Mend or remove it.") from error
@@ -135,10 +117,16 @@ def load_settings(
         dotted = key.removeprefix(PREFIX).lower().replace("__", ".")
         if key.startswith(PREFIX) and key not in NOT_SETTINGS and not _known(dotted):
             raise SettingsError(f"In the environment: {_unknown(dotted)}")
-    _merge(tree, EnvSettingsSource(Settings)())
+    _merge(tree, in_environment(Settings, PREFIX))
     for name, value in (flags or {}).items():
         _put(tree, name, value)
     return _checked(tree, "the environment or the flags")
+
+
+def in_environment(model: type[BaseModel], prefix: str) -> dict[str, Any]:
+    """What the environment says of a model's fields, under this prefix."""
+    # It asks the class for nothing that is not in every model.
+    return EnvSettingsSource(model, env_prefix=prefix, env_nested_delimiter="__")()  # type: ignore[arg-type]
 
 
 def names() -> list[str]:
