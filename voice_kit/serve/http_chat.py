@@ -15,7 +15,7 @@ from voice_kit.converse.line import Line
 from voice_kit.converse.steps import StageFailedError, stream
 from voice_kit.serve.chat_request import ChatRequest
 from voice_kit.serve.guests import shared_of
-from voice_kit.serve.pouring import Pour, Poured
+from voice_kit.serve.pouring import Pour, Poured, event
 from voice_kit.serve.problems import PROBLEMS, Problem, Route, problem_of
 from voice_kit.serve.refused import openai_error
 from voice_kit.serve.standing_in import first_that_works
@@ -71,7 +71,7 @@ async def completions(request: Request, wanted: ChatRequest) -> Poured:
             await pour(answer.event({"role": "assistant", "content": ""}))
         await pour(answer.event({}, answer.finish))
         if wanted.stream_options and wanted.stream_options.include_usage:
-            await pour(_event({**answer.head("chat.completion.chunk"), "choices": [],
+            await pour(event({**answer.head("chat.completion.chunk"), "choices": [],
                                "usage": answer.usage()}))  # fmt: skip
         await pour(b"data: [DONE]\n\n")
 
@@ -130,7 +130,7 @@ class Answer:
     def event(self, delta: dict[str, Any], finish: str | None = None) -> bytes:
         """A piece of it."""
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return _event({**self.head("chat.completion.chunk"), "choices": [choice]})
+        return event({**self.head("chat.completion.chunk"), "choices": [choice]})
 
     def completion(self) -> dict[str, Any]:
         """The whole of it."""
@@ -190,8 +190,4 @@ def _cost(messages: Sequence[Message]) -> int:
 def _broken(failure: StageFailedError) -> bytes:
     problem = problem_of(failure)
     assert problem is not None
-    return _event(openai_error(str(problem), kind="server_error", code=problem.code))
-
-
-def _event(tree: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(tree, ensure_ascii=False)}\n\n".encode()
+    return event(openai_error(str(problem), kind="server_error", code=problem.code))

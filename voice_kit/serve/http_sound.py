@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -15,7 +14,7 @@ from pydantic import BaseModel, Field
 from voice_kit.audio.tape import Tape
 from voice_kit.converse.steps import stream
 from voice_kit.serve.guests import shared_of, within_limits
-from voice_kit.serve.pouring import Pour, Poured
+from voice_kit.serve.pouring import Pour, Poured, event
 from voice_kit.serve.problems import PROBLEMS, Problem, Route, SoundRoute
 from voice_kit.serve.sound_in import sound_in
 from voice_kit.serve.sound_out import RATE_OUT, TYPES, Encoder, Format
@@ -77,11 +76,11 @@ async def transcriptions(
                 if stream:
                     before = " " if heard else ""
                     delta = {"type": "transcript.text.delta", "delta": before + part.text}
-                    await pour(_event(delta))
+                    await pour(event(delta))
                 heard.append(part)
         written = Written(tuple(heard), here, audio.seconds)
         if stream:
-            await pour(_event({"type": "transcript.text.done", "text": written.text}))
+            await pour(event({"type": "transcript.text.done", "text": written.text}))
         else:
             await pour.all(as_text(written, response_format).encode())
 
@@ -138,7 +137,7 @@ async def speech(request: Request, wanted: SpeechRequest) -> Poured:
         async def give(data: bytes) -> None:
             if data and sse:
                 audio = base64.b64encode(data).decode()
-                await pour(_event({"type": "speech.audio.delta", "audio": audio}))
+                await pour(event({"type": "speech.audio.delta", "audio": audio}))
             elif data:
                 await pour(data)
 
@@ -151,7 +150,7 @@ async def speech(request: Request, wanted: SpeechRequest) -> Poured:
                         await give(await encoder.feed(samples))
         await give(await encoder.end())
         if sse:
-            await pour(_event({"type": "speech.audio.done", "usage": _usage(wanted.input, tape)}))
+            await pour(event({"type": "speech.audio.done", "usage": _usage(wanted.input, tape)}))
 
     return Poured(work, "text/event-stream" if sse else TYPES[wanted.response_format])
 
@@ -177,10 +176,6 @@ async def _spoken(
 def _usage(text: str, tape: Tape) -> dict[str, int]:
     asked, given = estimated_tokens(text), round(tape.given * 20)
     return {"input_tokens": asked, "output_tokens": given, "total_tokens": asked + given}
-
-
-def _event(tree: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(tree, ensure_ascii=False)}\n\n".encode()
 
 
 def _kind_of(file: UploadFile) -> str:

@@ -90,6 +90,11 @@ class Poured(Response):
                 log.warning("an answer broke off: %s", type(error).__name__)
 
 
+def event(tree: dict[str, Any]) -> bytes:
+    """One of the server-sent events that OpenAI's clients read as a stream."""
+    return f"data: {json.dumps(tree, ensure_ascii=False)}\n\n".encode()
+
+
 async def _until_gone(receive: Receive, work: asyncio.Task[None]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
