@@ -160,6 +160,7 @@ print(lines[0])
 
 # %%
 import asyncio
+from itertools import zip_longest
 
 from voice_kit.converse.virtual import run
 from voice_kit.workshop.two import guests, talk_together
@@ -170,9 +171,9 @@ one, other = guests(settings, ["What is barge-in?"], voice=voice, told=told)
 meeting = talk_together(one, other, "Hello. What is latency?", turns=3)
 sound = await asyncio.to_thread(run, meeting, fast=True) if told else await meeting
 
-for side, name in ((one, "ada"), (other, "bob")):
-    for line in side.talk.history.lines:
-        if line.role == "assistant":
+for lines in zip_longest(one.talk.history.lines, other.talk.history.lines):
+    for name, line in zip(("ada", "bob"), lines, strict=True):
+        if line and line.role == "assistant":
             print(f"{name}: {line.content}")
 sound
 

@@ -75,7 +75,8 @@ class Board:
 
     def text(self, turns: Sequence[TurnTimes]) -> str:
         """The same in words, and each turn's waterfall."""
-        lines = [self.views.orb.text(), self.controls.status, self.controls.problem]
+        above = [self.views.orb.text(), self.controls.status, self.controls.problem]
+        lines = [line for line in above if line]
         lines += ["", self.views.transcript.text()]
         for turn in turns:
             lines += ["", headline(turn), *waterfall(turn), self.views.timeline.why(turn.number)]
