@@ -195,7 +195,9 @@ async def test_while_redis_is_away_notes_are_taken_and_timers_ring(tmp_path):
         assert blind.notes() == []
         blind.add("Elsewhere.")
         assert here.memory.unwritten and there.memory.unwritten
-        del pages, notes, alarms  # its session has ended
+        del pages, notes, alarms  # its session has ended, and its user comes back
+        again = notebook(await pages_of(here, known))
+        assert again.notes() == ["Before.", "Meanwhile."]
         await asyncio.to_thread(back)
         await handed_over(here)
         await handed_over(there)
