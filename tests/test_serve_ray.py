@@ -7,13 +7,15 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
+import tiny_whisper
 
 pytest.importorskip("ray", reason="no ray in this Python: run make test")
 
 from voice_kit.converse.steps import as_failure
 from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError
+from voice_kit.hear.stt_whisper import FasterWhisper
 from voice_kit.serve.config import Serve
-from voice_kit.serve.ray_app import ReplicaError
+from voice_kit.serve.ray_app import Replica, ReplicaError, ongoing
 from voice_kit.serve.ray_engines import ENVIRONMENT, RayModel, RayTranscriber, RayVoice, ray_engines
 from voice_kit.settings import Settings
 from voice_kit.sounds import clip
@@ -111,12 +113,12 @@ class Angry:
         yield
 
 
-def deployed(kind, name, *about):
+def deployed(kind, name, *about, **options):
     """A handle to one of these, which Ray is given as it stands here."""
     from ray import cloudpickle, serve
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    made = serve.deployment(kind, name=name, ray_actor_options={"num_cpus": 0})
+    made = serve.deployment(kind, name=name, ray_actor_options={"num_cpus": 0}, **options)
     return serve.run(made.bind(*about), name=name, route_prefix=None)
 
 
@@ -200,6 +202,77 @@ def test_what_went_wrong_there_is_told_in_its_own_words_and_not_tried_again(clus
     with pytest.raises(VoiceKitError) as told:
         asyncio.run(all_of(RayVoice(handle, "tts", {}).speak("Hello.")))
     assert str(told.value) == "espeak has lost its voice. Try: another one"
+
+
+@pytest.fixture(scope="module")
+def whispering(cluster, tmp_path_factory):
+    """A Whisper there that computes four sounds at once; and the same one here, which does not."""
+    pytest.importorskip("transformers", reason="no transformers in this Python: run make test")
+    folder = tiny_whisper.make(tmp_path_factory.mktemp("whisper"), seed=4)
+    plain = {"device": "cpu", "filtered": False}
+    there = SETTINGS.changed(
+        {"stt": f"whisper:{folder}", "device": "cpu", "options.whisper": {**plain, "batch": 4}}
+    )
+    options = {"max_ongoing_requests": ongoing("stt", there)}
+    handle = deployed(Replica, "whisper", "stt", there, **options)
+    handle._init(_run_router_in_separate_loop=True)  # several tests ask it, each in its own loop
+    return handle, FasterWhisper(model=str(folder), batch=1, **plain)
+
+
+SAID = [
+    clip(name).audio()
+    for name in ("command_time", "free_book", "question_latency", "answer_yes", "command_stop")
+]
+
+
+def test_sounds_that_come_together_are_computed_at_once_there(whispering):
+    handle, here = whispering
+
+    async def scene():
+        there = RayTranscriber(handle, "stt", {})
+        found = await asyncio.gather(*(there.transcribe(audio) for audio in SAID * 4))
+        return found, await handle.batches.remote()
+
+    found, batches = asyncio.run(scene())
+    assert found == [here.transcribe(audio) for audio in SAID] * 4
+    assert len({transcript.text for transcript in found}) == len(SAID)
+    assert batches[4] >= 3  # of twenty; the first may have been alone
+    assert max(batches) == 4
+
+
+def test_who_gives_up_leaves_the_others_of_its_batch_their_words(whispering):
+    handle, here = whispering
+
+    async def scene():
+        there = RayTranscriber(handle, "stt", {})
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(there.transcribe(audio)) for audio in SAID * 3]
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            given_up = [task for task in asked if not task.done()][::3]
+            for task in given_up:
+                task.cancel()
+        assert given_up and all(task.cancelled() for task in given_up)
+        return [None if task.cancelled() else task.result() for task in asked]
+
+    found = asyncio.run(scene())
+    expected = [here.transcribe(audio) for audio in SAID] * 3
+    kept = [place for place, transcript in enumerate(found) if transcript is not None]
+    assert [found[place] for place in kept] == [expected[place] for place in kept]
+    assert len(kept) >= 10
+
+
+def test_a_sound_that_cannot_be_heard_fails_alone_there(whispering):
+    handle, here = whispering
+    broken = Audio(SAID[0].samples, 0)
+
+    async def scene():
+        there = RayTranscriber(handle, "stt", {})
+        asked = [there.transcribe(audio) for audio in (SAID[0], broken, *SAID[1:])]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, failed, *rest = asyncio.run(scene())
+    assert isinstance(failed, VoiceKitError) and "0 samples per second" in str(failed)
+    assert [first, *rest] == [here.transcribe(audio) for audio in SAID]
 
 
 def test_the_configuration_builds_what_the_gateway_asks_for():
