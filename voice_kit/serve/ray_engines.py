@@ -7,8 +7,10 @@ has come: then the gateway's own engine takes over, and says so.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+import traceback
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -30,6 +32,8 @@ ENVIRONMENT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED":
 """Half the time of a hop; and nothing is reported to Ray's makers."""
 QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
 FIX = "look at `serve status` on the cluster"
+
+log = logging.getLogger(__name__)
 
 
 class Far:
@@ -156,7 +160,7 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
         raise MissingEngineError("Ray", fix=install("ray")) from error
     try:
         if serve.ray == "local":
-            ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, **QUIET)
+            started_here(ray)
             few = {"num_cpus": 0}  # on a machine of one's own they share what there is
             ray_serve.run(build(settings, ray_actor_options=few), name=NAME, route_prefix=None)
         else:
@@ -178,6 +182,29 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
         for stage, engine in ((each, getattr(here, each).current) for each in STAGES)
     }
     return Engines(here.vad, lines["stt"], lines["llm"], lines["tts"], here.judge)
+
+
+def started_here(ray: Any) -> None:
+    """Start a cluster on this machine. Ray gives a node half a minute, which a busy machine misses:
+    then it is tried once more. Raises what Ray raises."""
+    for last in (False, True):
+        try:
+            ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, **QUIET)
+            return
+        except Exception as error:
+            _clear_away(error)
+            if last:
+                raise
+            log.warning("Ray did not start (%s); it is tried once more", type(error).__name__)
+
+
+def _clear_away(error: BaseException) -> None:
+    """End the half of a node that is there. `ray.shutdown` knows nothing of it: only the call that
+    failed does (measured)."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        node = frame.f_locals.get("self")
+        if hasattr(node, "kill_all_processes"):
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
 
 
 def _given(engine: Any) -> Callable[[], Any]:
