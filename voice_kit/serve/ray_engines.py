@@ -202,7 +202,7 @@ def _clear_away(error: BaseException) -> None:
     """End the half of a node that is there. `ray.shutdown` knows nothing of it: only the call that
     failed does (measured)."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        node = frame.f_locals.get("self")
+        node: Any = frame.f_locals.get("self")
         if hasattr(node, "kill_all_processes"):
             node.kill_all_processes(check_alive=False, allow_graceful=False)
 
