@@ -523,8 +523,8 @@ def test_an_answer_that_a_click_held_goes_on_when_the_microphone_ends(microphone
     assert next(event for event in events if isinstance(event, TurnFinished)).said_heard == LONG
 
 
-def stalling(after_seconds, seconds):
-    """A microphone from which no frame comes for some seconds."""
+def stalling(seconds, *after_seconds):
+    """A microphone from which no frame comes for some seconds, after each of these."""
 
     class Stalling(FileMicrophone):
         async def __aiter__(self):
@@ -532,7 +532,7 @@ def stalling(after_seconds, seconds):
             async for frame in super().__aiter__():
                 heard += len(frame)
                 yield frame
-                if heard // 512 == round(after_seconds * RATE / 512):
+                if heard // 512 in [round(each * RATE / 512) for each in after_seconds]:
                     await asyncio.sleep(seconds)
                     self.opened += seconds  # what was said meanwhile is lost
 
@@ -543,7 +543,7 @@ def test_a_microphone_that_goes_silent_is_told_once_and_the_conversation_recover
     scene = Scene(
         Script(),
         *(0.5, ("one", 1.0), 3.0, ("two", 1.0), 4.0),
-        microphone=stalling(3.2, 10.0),
+        microphone=stalling(10.0, 3.2),
     )
     failed = scene.one(Failed)
     assert failed.stage == "microphone"
@@ -553,6 +553,12 @@ def test_a_microphone_that_goes_silent_is_told_once_and_the_conversation_recover
     question = scene.all(TurnEnded)[-1]
     assert question.ended == pytest.approx(0.5 + 1.0 + 3.0 + 1.0 + 10.0, abs=0.1)
     assert scene.all(PlaybackStarted)[-1].at - question.ended == pytest.approx(0.512, abs=0.05)
+
+
+def test_a_microphone_that_goes_silent_again_is_told_of_again_and_as_soon():
+    scene = Scene(Script(), 6.4, microphone=stalling(10.0, 3.2, 4.48))
+    told = [failed.at for failed in scene.all(Failed)]
+    assert told == pytest.approx([3.2 + 1.0, 10.0 + 4.48 + 1.0], abs=0.05)
 
 
 def test_a_microphone_that_has_ended_is_not_silent():
@@ -582,7 +588,7 @@ def test_a_microphone_that_goes_silent_in_mid_sentence_does_not_hold_the_answer_
         Script(),
         *(0.5, ("tell a story", 1.0), 2.0, ("click", 0.06), 4.0),
         answers=STORY,
-        microphone=stalling(3.55, 60.0),
+        microphone=stalling(60.0, 3.55),
     )
     assert scene.one(PlaybackResumed).at == pytest.approx(3.55 + 1.0, abs=0.05)
     assert scene.one(TurnFinished).said_heard == LONG

@@ -41,8 +41,8 @@ class FileMicrophone:
         self.opened = loop.time()
         for index, frame in enumerate(frames(self._audio)):
             due = self.opened + (index + 1) * FRAME / RATE
-            wait = 0.0 if self.fast else max(0.0, due - loop.time())
-            await asyncio.sleep(wait)  # even if it is 0: the loop is not ours alone
+            # Even if it is 0: the loop is not ours alone.
+            await asyncio.sleep(0.0 if self.fast else max(0.0, due - loop.time()))
             yield frame
 
     async def __aenter__(self) -> FileMicrophone:

@@ -19,7 +19,7 @@ from voice_kit.hear.ears import FRAME_SECONDS, Ears
 from voice_kit.hear.protocols import Sleeper
 from voice_kit.settings import Settings
 from voice_kit.think.history import History
-from voice_kit.types import Event, Failed, FrameHeard, Samples, Transcribed, Woke
+from voice_kit.types import FRAME, Event, Failed, FrameHeard, Samples, Transcribed, Woke
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,7 @@ class Conversation:
     def now(self) -> float:
         """Seconds since the microphone opened, on its own sample clock."""
         loop_time = asyncio.get_running_loop().time()
-        if self._origin is None:
-            self._origin = loop_time
+        self._origin = loop_time if self._origin is None else self._origin
         return loop_time - self._origin
 
     async def listen(self, frames: AsyncIterable[Samples]) -> None:
@@ -84,12 +83,15 @@ class Conversation:
         loop = asyncio.get_running_loop()
         detector, state = self.engines.vad.current, self.engines.vad.current.start()
         self.ears.skip_to(self.now())
-        alarm = loop.call_later(self.settings.timeouts.vad, self._no_frame)
+        self._due = loop.time() + self.settings.timeouts.vad
+        self._look()
         try:
             async for frame in frames:
-                if alarm.when() <= loop.time():
+                late, self._due = self._due <= loop.time(), np.inf
+                if late:
                     self.ears.skip_to(self.now() - FRAME_SECONDS)
-                alarm.cancel()
+                    self._alarm.cancel()
+                    self._look()
                 # The earliest arrival so far is the one least delayed on its way.
                 opened = loop.time() - self.ears.now - FRAME_SECONDS
                 self._origin = opened if self._origin is None else min(self._origin, opened)
@@ -97,12 +99,12 @@ class Conversation:
                     detector, state = self.engines.vad.current, self.engines.vad.current.start()
                 probability, state = await self._detect(frame, state)
                 self.hear(frame, probability)
-                alarm = loop.call_later(self.settings.timeouts.vad, self._no_frame)
+                self._due = loop.time() + self.settings.timeouts.vad
         except Exception:
             self._pause()
             raise
         finally:
-            alarm.cancel()
+            self._alarm.cancel()
         self._pause()
 
     async def _detect(self, frame: Samples, state: Any) -> tuple[float, Any]:
@@ -117,8 +119,12 @@ class Conversation:
             await self._desk.replace(0, as_failure("vad", detector, error))
             return 0.0, self.engines.vad.current.start()
 
-    def _no_frame(self) -> None:
+    def _look(self) -> None:
+        """Say it when no frame has come for too long. A timer for each of them would cost more."""
         wait, fix = self.settings.timeouts.vad, "plug it in again, or voice-kit doctor"
+        if (left := self._due - asyncio.get_running_loop().time()) > 0:
+            self._alarm = asyncio.get_running_loop().call_later(min(left, wait), self._look)
+            return
         late = str(EngineTimeoutError("The microphone", wait, fix=fix))
         self.tell(Failed(0, self.now(), "microphone", "microphone", late))
         self._pause()
@@ -133,8 +139,7 @@ class Conversation:
             self.ears.rules = self.settings.hear
         self._floor.settings = self.settings
         events = self.ears.feed(frame, probability)
-        level = float(np.sqrt(np.dot(frame, frame) / len(frame)))
-        self.tell(FrameHeard(self.ears.now, probability, level))
+        self.tell(FrameHeard(self.ears.now, probability, float(frame.dot(frame) / FRAME) ** 0.5))
         if self._sleep is not None:
             busy = self.ears.speaking or self._floor.taken
             if change := self._sleep.feed(frame, self.ears.now, busy):

@@ -29,7 +29,6 @@ class Desk:
         line: Line[Any] = getattr(self.engines, failure.stage)
         why = str(failure.cause)
         self.notify(Failed(turn, self.now(), failure.stage, name_of(failure.engine), why))
-        replaced = await line.replace(failure)
-        if replaced:
+        if replaced := await line.replace(failure):
             self.notify(EngineChanged(self.now(), line.stage, line.name, why))
         return replaced

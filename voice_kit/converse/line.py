@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -38,10 +39,8 @@ class Line(Generic[E]):
         """
         while self.current is failure.engine and self.then:
             make_next = self.then.pop(0)
-            try:
+            with suppress(StageFailedError):
                 self.current = await call(self.stage, make_next, make_next, LOADING)
-            except StageFailedError:
-                continue
         return self.current is not failure.engine
 
 

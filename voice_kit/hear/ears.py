@@ -43,8 +43,7 @@ class Ears:
         self._before: deque[Samples] = deque()
         self._frames: list[Samples] = []
         self._heard = self._loud = self._quiet = 0
-        self._resting, self._paused = True, False
-        self._started = 0.0
+        self._started, self._resting, self._paused = 0.0, True, False
         self.rules = rules or Endpointing()
         self._wait = self._rules.stop
 
