@@ -71,6 +71,8 @@ class Caller:
         """Codes of the errors that it told."""
         self._address, self._token, self._scene = address, token, heard
         self._record, self._speaker = Record(), Loudspeaker()
+        # Before anyone calls: callers that compute while they speak would measure themselves.
+        self._pcm = to_int16(heard.sound).astype("<i2").tobytes()
 
     async def call(self, others: Others, wait: float = 0.0) -> None:
         """Connect, wait for the others and `wait` seconds more, ask all questions, and leave.
@@ -112,7 +114,7 @@ class Caller:
         record, spoken = self._record, iter(self._spoken())
         number = silent = 0
         try:
-            async for frame in frames(self._scene.sound, record, FRAME):
+            async for _ in frames(self._scene.sound, record, FRAME):
                 self.late.append(record.now() - (number + 1) * FRAME / RATE)
                 number, loud = number + 1, next(spoken)
                 silent += not loud
@@ -121,7 +123,7 @@ class Caller:
                     await socket.send(HEADER.pack(SILENCE, 0, silent, first))
                     silent = 0
                 if loud:
-                    sound = to_int16(frame).astype("<i2").tobytes()
+                    sound = self._pcm[2 * FRAME * (number - 1) : 2 * FRAME * number]
                     await socket.send(HEADER.pack(SOUND, 0, 1, number - 1) + sound)
                 if not number % REPORT and (report := self._speaker.report(record.now())):
                     await socket.send(report)
