@@ -78,7 +78,7 @@ class Silero:
         """Chance of speech for one frame of each stream."""
         frames = finite(frames)
         if len(frames) >= TOGETHER and self._together is not None:
-            chances, after = self._together(frames, np.stack(states))
+            chances, after = self._together(frames, np.array(states))
             return chances, list(_frozen(after))
         heard = [self._alone(*pair) for pair in zip(frames, states, strict=True)]
         return np.array([chance for chance, _ in heard], np.float32), [after for _, after in heard]
