@@ -103,6 +103,8 @@ class Metrics:
         self._reasons: set[str] = set()
         for stage in FAILING:  # a rate needs a first value
             self._failures.labels(stage)
+        for name in WITHOUT:
+            self._degraded.labels(name)
         for kind in ("spoken", "typed", "announced", "http"):
             self._turns.labels(kind)
 
