@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -158,7 +159,8 @@ class Session:
 
     async def _hear(self) -> None:
         while await self.microphone.ready():
-            await self.talk.listen(self.microphone.frames())
+            async with aclosing(self.microphone.frames()) as frames:
+                await self.talk.listen(frames)
 
     async def _read(self, receive: Receive) -> None:
         while (message := await receive())["type"] == "websocket.receive":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from functools import partial
 
 import numpy as np
 
 from voice_kit.audio.formats import to_float
 from voice_kit.audio.resampler import Resampler
+from voice_kit.serve.patience import Patience
 from voice_kit.serve.protocol import OUT_RATE, Silence, Sound
 from voice_kit.types import FRAME, RATE, Samples
 
@@ -36,6 +38,7 @@ class SocketMicrophone:
         self._part: Samples = np.zeros(0, np.float32)
         self._resampler = Resampler(OUT_RATE, RATE)
         self._bell: asyncio.Future[bool] | None = None
+        self._since = 0.0  # when it began to wait for sound, in loop time
         self.closed = False
 
     def take(self, message: Sound | Silence) -> None:
@@ -48,9 +51,7 @@ class SocketMicrophone:
         if isinstance(message, Silence):
             self._queue.append(count - known)
         else:
-            samples = message.frames[known:].astype(np.float32)
-            samples *= FULL_SCALE
-            self._queue.extend(samples)
+            self._queue.extend(message.frames[known:] * FULL_SCALE)
         self._next = (message.number + count) & 0xFFFFFFFF if count > known else self._next
         self._ring(True)
 
@@ -62,7 +63,7 @@ class SocketMicrophone:
 
     def _place(self, number: int, count: int) -> tuple[int, int]:
         """How many frames are missing before these, and how many of these are there already."""
-        if self._next is None or not number:
+        if number == self._next or self._next is None or not number:
             return 0, 0
         gap = (number - self._next) & 0xFFFFFFFF
         again = -gap & 0xFFFFFFFF
@@ -103,41 +104,42 @@ class SocketMicrophone:
     async def ready(self) -> bool:
         """Wait for sound, however long; False once nothing comes any more."""
         while not self._queue and not self.closed:
-            await self._wait(None)
+            await self._wait()
         return bool(self._queue)
 
     async def frames(self) -> AsyncGenerator[Samples, None]:
         """Every frame, until a turn ends by what its speaker says, none has come for a while, or
         nothing more comes."""
         silence: Samples = np.zeros(FRAME, np.float32)
-        while self._queue or (not self.closed and await self._wait(IDLE)):
-            burst = 0
-            while self._queue:
-                first = self._queue.popleft()
-                if first is None:
-                    return
-                if isinstance(first, int):
-                    if first > 1:
-                        self._queue.appendleft(first - 1)
-                    if first < 1:
-                        continue
-                    first = silence
-                self.heard += 1
-                burst += 1
-                if not burst % SWALLOW:
-                    await asyncio.sleep(0)
-                yield first
+        with Patience(IDLE, self._waits, partial(self._ring, False)):
+            while self._queue or (not self.closed and await self._wait()):
+                burst = 0
+                while self._queue:
+                    first = self._queue.popleft()
+                    if first is None:
+                        return
+                    if isinstance(first, int):
+                        if first > 1:
+                            self._queue.appendleft(first - 1)
+                        if first < 1:
+                            continue
+                        first = silence
+                    self.heard += 1
+                    burst += 1
+                    if not burst % SWALLOW:
+                        await asyncio.sleep(0)
+                    yield first
 
-    async def _wait(self, seconds: float | None) -> bool:
+    def _waits(self) -> float | None:
+        return self._since if self._bell else None
+
+    async def _wait(self) -> bool:
         loop = asyncio.get_running_loop()
-        self._bell = loop.create_future()
-        alarm = None if seconds is None else loop.call_later(seconds, self._ring, False)
+        self._bell, self._since = loop.create_future(), loop.time()
         try:
             return await self._bell
         finally:
             self._bell = None
-            if alarm is not None:
-                alarm.cancel()
 
     def _ring(self, came: bool) -> None:
         if self._bell is not None and not self._bell.done():
