@@ -101,7 +101,7 @@ class Batch:
         if loop is None or len(frames) != 1:
             return self._compute(frames, states)
         stream = states[0].stream
-        if not frames.any():
+        if not np.count_nonzero(frames):
             self._punctual.discard(stream)
             stream.due = None
             return NOTHING, states
