@@ -119,6 +119,8 @@ function entryOf(entry, seconds) {
   return item;
 }
 
+/** Its key, what it is made of, and how. */
+const itemOf = (entry, seconds) => [entry.turn, JSON.stringify([entry, entry.done ? 0 : split(entry.pieces, seconds)[0]]), () => entryOf(entry, seconds)];
 const secondsOf = (entry, received) => entry.heard + (entry.playing ? (performance.now() - received) / 1000 : 0);
 const spoken = (entry) => [
   entry.you && `You: ${entry.you}`,
@@ -143,19 +145,18 @@ export function transcript(element, { online = null } = {}) {
   const root = make("section", { class: "vk-transcript", "aria-label": "Transcript" },
     make("style", {}, STYLE), log, told, form, problem, make("div", { class: "foot" }, save));
   element.append(root);
-  let entries = [], now = { open: [], partial: "", sent: [] }, received = performance.now(), ending = null, timer = 0;
+  let entries = [], over = []; // the turns that are over, and an item for each: drawn ten times a second, made once
+  let now = { open: [], partial: "", sent: [] }, received = performance.now(), ending = null, timer = 0;
   const shown = new Map(); // each item's element and what it was made of, by key
 
   function draw() {
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    const wanted = [
-      ...entries.map((entry) => [entry.turn, entry, 0]),
-      ...now.open.map((entry) => [entry.turn, entry, secondsOf(entry, received)]),
-    ].map(([key, entry, seconds]) => [key, JSON.stringify([entry, entry.done ? 0 : split(entry.pieces, seconds)[0]]), () => entryOf(entry, seconds)]);
+    const wanted = [...over, ...now.open.map((entry) => itemOf(entry, secondsOf(entry, received)))];
     if (now.partial) wanted.push(["partial", now.partial, () => make("li", {}, line("you", make("span", { class: "unsure" }, `${now.partial} …`)))]);
     now.sent.forEach((text, at) => wanted.push([`sent ${at}`, text, () => make("li", {}, line("you", text, " ", make("span", { class: "mark" }, "sent, not answered yet")))]));
     if (!wanted.length) wanted.push(["nothing", "", () => make("li", { class: "unsure" }, "Nothing was said yet.")]);
-    for (const [key, { item }] of shown) if (!wanted.some((each) => each[0] === key)) { item.remove(); shown.delete(key); }
+    const keys = new Set(wanted.map(([key]) => key));
+    for (const [key, { item }] of shown) if (!keys.has(key)) { item.remove(); shown.delete(key); }
     wanted.forEach(([key, made, build], at) => {
       let here = shown.get(key);
       if (here?.made !== made) {
@@ -196,8 +197,9 @@ export function transcript(element, { online = null } = {}) {
 
   return {
     update(message) {
-      if (message.entries) {
+      if (message.entries && message.entries !== entries) {
         entries = message.entries;
+        over = entries.map((entry) => itemOf(entry, 0));
         const last = entries.at(-1), text = last ? spoken(last) : "";
         if (ending !== null && text && ending !== text) told.textContent = text;
         ending = text;
