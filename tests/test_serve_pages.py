@@ -111,6 +111,14 @@ async def test_two_that_write_at_once_do_not_lose_each_others_notes(redis_url):
         assert [note for note in kept if note[0] == "a"] == [f"a {n}" for n in range(20)]
 
 
+async def test_what_was_said_to_be_noted_outlives_the_gateway(redis_url):
+    async with gateways(redis_url) as (here, _):
+        pages = await pages_of(here, new_id("ann"))
+        for number in range(50):
+            await asyncio.to_thread(notebook(pages).add, f"note {number}")
+            assert not here.memory.unwritten, "killed now, it would be lost"
+
+
 async def test_a_timer_rings_where_its_conversation_goes_on_and_each_ring_once(redis_url):
     async with gateways(redis_url) as (here, there):
         known, clock = new_id("ann"), Moment()

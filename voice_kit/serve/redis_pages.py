@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -19,6 +20,8 @@ from voice_kit.think.tools import ToolError
 
 FRESH = 10.0
 """Seconds after which whoever reads has it looked whether another gateway changed something."""
+PATIENCE = 1.0
+"""Seconds that a thread waits at most until a change is safe there."""
 
 
 class Asks(Protocol):
@@ -29,8 +32,8 @@ class Asks(Protocol):
 
 
 class HeldPages:
-    """The pages of a conversation as whoever holds it knows them. Nobody waits for Redis here: what
-    is changed counts at once, and is done there a moment later."""
+    """The pages of a conversation as whoever holds it knows them. What is changed counts at once,
+    and is done in Redis a moment later, for which an event loop never waits; a thread does."""
 
     def __init__(self, name: str, shared: SharedPages) -> None:
         self.name, self._shared = name, shared
@@ -55,11 +58,15 @@ class HeldPages:
             return self._here.get(page, "")
 
     def change(self, page: str, edit: Edit) -> None:
-        """Change it here, and soon there."""
+        """Change it here, and soon there: whoever says “Noted.” may be killed the next moment."""
         with self._lock:
             self._here[page] = edit(self._here.get(page, ""))
             self.edits.append((page, edit))
-        self._shared.soon(self)
+        handed_over = self._shared.soon(self)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            wait(handed_over, PATIENCE)
 
     def hand_over(self, redis: Asks, keep_ms: int) -> None:
         """Do there what was done here, and learn what others did. Raises `MemoryStoreError`."""
@@ -109,12 +116,14 @@ class SharedPages:
         self._try(pages)
         return pages
 
-    def soon(self, pages: HeldPages) -> None:
-        """Have them handed over, by another thread."""
+    def soon(self, pages: HeldPages) -> list[Future[None]]:
+        """Have them handed over by another thread; gives what is done when they are, or nothing."""
         with self._lock:
             self._behind.add(pages)
-        with suppress(RuntimeError):  # the gateway ends, and flushes
-            self._hands.submit(self._try, pages)
+        try:
+            return [self._hands.submit(self._try, pages)]
+        except RuntimeError:  # the gateway ends, and flushes
+            return []
 
     @property
     def blind(self) -> bool:
