@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 from voice_kit.errors import SettingsError
 from voice_kit.serve.protocol import LONGEST, OUT_RATE, VERSION, VIEWS, BadMessageError
 from voice_kit.settings import Settings
+from voice_kit.settings.dotted import value_of
 from voice_kit.types import RATE
 
 SAFE = {
@@ -94,9 +94,7 @@ def described(
         "voice_kit": {
             "conversation": conversation, "version": VERSION,
             "binary": wishes.binary, "views": list(wishes.views),
-            "settings": {
-                name: reduce(getattr, name.split("."), settings) for name in sorted(SAFE)
-            },
+            "settings": {name: value_of(settings, name) for name in sorted(SAFE)},
         },
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from voice_kit.converse.recorded import Recording, read_recording
 from voice_kit.converse.timeline import TurnTimes
 from voice_kit.errors import AudioError
 from voice_kit.settings import Settings, names
-from voice_kit.show.panel_fields import value_of
+from voice_kit.settings.dotted import value_of
 from voice_kit.types import Audio
 
 

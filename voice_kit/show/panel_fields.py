@@ -8,6 +8,7 @@ from typing import Any
 from voice_kit.engines import STAGES, Stage, choose, engine_class, here, names, refuse_language
 from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
+from voice_kit.settings.dotted import value_of
 from voice_kit.show.form import Choice, Option, Slider
 
 LABELS: Mapping[Stage, str] = {
@@ -56,14 +57,6 @@ NUMBERS: list[Slider | Choice] = [*SLIDERS, MODE]
 def values(settings: Settings) -> dict[str, Any]:
     """What these fields show, by the setting's dotted name."""
     return {field.name: value_of(settings, field.name) for field in NUMBERS}
-
-
-def value_of(settings: Settings, dotted: str) -> Any:
-    """A setting by its dotted name."""
-    value: Any = settings
-    for name in dotted.split("."):
-        value = getattr(value, name)
-    return value
 
 
 def in_use(settings: Settings) -> dict[str, str]:

@@ -121,7 +121,8 @@ function entryOf(entry, seconds) {
 
 /** Its key, what it is made of, and how. */
 const itemOf = (entry, seconds) => [entry.turn, JSON.stringify([entry, entry.done ? 0 : split(entry.pieces, seconds)[0]]), () => entryOf(entry, seconds)];
-const secondsOf = (entry, received) => entry.heard + (entry.playing ? (performance.now() - received) / 1000 : 0);
+/** How much of it was heard by now, in seconds, if that was told at `received`. */
+export const secondsOf = (entry, received) => entry.heard + (entry.playing ? (performance.now() - received) / 1000 : 0);
 const spoken = (entry) => [
   entry.you && `You: ${entry.you}`,
   entry.said && `Kit: ${entry.said}`,

@@ -6,7 +6,7 @@ import { realtime } from "/static/socket.js";
 import { talk } from "/static/talk.js";
 import { orb } from "/static/show/orb.js";
 import { timeline } from "/static/show/timeline_view.js";
-import { split, transcript } from "/static/show/transcript.js";
+import { secondsOf, split, transcript } from "/static/show/transcript.js";
 import { waveform } from "/static/show/waveform.js";
 
 const $ = (id) => document.getElementById(id);
@@ -141,7 +141,7 @@ const events = {
     session += 1;
     sound.connected();
     for (const entry of open.splice(0)) { // the line broke before it could be told how they ended
-      const [said, missed] = split(entry.pieces, entry.heard + (entry.playing ? (performance.now() - received) / 1000 : 0));
+      const [said, missed] = split(entry.pieces, secondsOf(entry, received));
       shown.set(entry.turn, { ...entry, done: true, playing: false, said, missed });
     }
     words.update({ entries: [...shown.values()], now: { open: [], partial: "", sent: [] } });
