@@ -1,17 +1,40 @@
-"""Counts what a page draws, and how long its script takes for it."""
+"""Counts what a page and its workers draw, and how long their script takes for it."""
 
 COUNTED = """
-{
-  const real = window.requestAnimationFrame.bind(window);
-  window.spent = [];
-  window.requestAnimationFrame = (draw) => real((now) => {
-    const began = performance.now();
-    draw(now);
-    window.spent.push(performance.now() - began);
-  });
-}
+(() => {
+  if (window.spent) return;
+  const spent = (window.spent = []), drawn = (window.drawn = []);
+  const count = (where, told) => {
+    const real = where.requestAnimationFrame.bind(where);
+    where.requestAnimationFrame = (draw) => real((now) => {
+      const began = performance.now();
+      draw(now);
+      told(now, performance.now() - began);
+    });
+  };
+  count(window, (now, script) => spent.push(script));
+  const Real = window.Worker;
+  window.Worker = class extends Real {
+    constructor(url, options) {
+      const name = `drawn ${Math.random()}`;
+      const first = `${window.beforeWorkers ?? ""};
+        const told = new BroadcastChannel("${name}");
+        (${count})(self, (...frame) => told.postMessage(frame));
+        importScripts("${url}");`;
+      const ours = String(url).startsWith("blob:");
+      super(ours ? URL.createObjectURL(new Blob([first])) : url, options);
+      new BroadcastChannel(name).onmessage = ({ data }) => {
+        spent.push(data[1]);
+        drawn.push(data);
+        if (drawn.length > 6000) drawn.splice(0, 1000);
+      };
+    }
+  };
+})();
 """
-"""From here on `spent` holds the milliseconds of script that each frame took."""
+"""From here on `spent` holds the milliseconds of script that each frame took, in the page and in
+its workers; and `drawn` of each of the workers' last ones the time in milliseconds, and those.
+What `beforeWorkers` holds runs first in each worker."""
 
 FRAMES = """(count) => new Promise((done) => {
   const from = spent.length;
@@ -19,16 +42,6 @@ FRAMES = """(count) => new Promise((done) => {
   look();
 })"""
 """Waits for so many frames."""
-
-NO_GL = """
-{
-  const real = HTMLCanvasElement.prototype.getContext;
-  HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
-    return kind.startsWith("webgl") ? null : real.call(this, kind, ...more);
-  };
-}
-"""
-"""From here on this browser has no WebGL."""
 
 RATE = """async (seconds) => {
   const from = spent.length, began = performance.now();

@@ -3,7 +3,7 @@
 TAPS = """
 (() => {
   if (window.taps) return;
-  const taps = window.taps = { heard: [], played: [], frames: [], drawn: [] };
+  const taps = window.taps = { heard: [], played: [], frames: [] };
   taps.syncs = { heard: [], played: [] };
   const clock = () => (performance.timeOrigin + performance.now()) / 1000;
   // A change is told once: when sound begins, and when it has been quiet for 40 ms, the end of it.
@@ -72,14 +72,6 @@ TAPS = """
       return stream;
     };
   }
-  const later = window.requestAnimationFrame.bind(window);
-  window.requestAnimationFrame = (draw) => later((now) => {
-    const began = performance.now();
-    draw(now);
-    const last = taps.drawn.at(-1), spent = performance.now() - began;
-    if (last?.[0] === now) last[1] += spent;
-    else if (taps.drawn.push([now, spent]) > 6000) taps.drawn.splice(0, 1000);
-  });
 })();
 """
 """An init script. Its times are seconds since 1970, as `time.time()` of this machine has them."""

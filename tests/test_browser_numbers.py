@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers_browser import fake_microphone, left_alone
+from helpers_frames import COUNTED
 from helpers_jupyter import Lab, notebook, serving
 from helpers_taps import TAPS, joined, sounds
 
@@ -63,7 +64,7 @@ def test_the_numbers_of_the_live_loop(tmp_path, soak):
     with serving(path) as (folder, url), left_alone(tmp_path / "mic.wav") as held:
         with held() as page:
             page.set_default_timeout(120_000)
-            page.add_init_script(TAPS)
+            page.add_init_script(TAPS + COUNTED)
             opened = Lab(page, folder, time.monotonic())
             page.goto(url)
             opened.opened().run_all()
@@ -79,7 +80,7 @@ def test_the_numbers_of_the_live_loop(tmp_path, soak):
             after = told(page), float(opened.python("print(live_stub.memory())"))
             lost = int(opened.python("print(panel.board.mic.lost)"))
             heard, played = joined(sounds(page, "heard"), gap=1.0), sounds(page, "played")
-            taps = page.evaluate("() => ({ frames: taps.frames, drawn: taps.drawn })")
+            taps = page.evaluate("() => ({ frames: taps.frames, drawn })")
     events = [json.loads(line) for line in diary.read_text(encoding="utf-8").splitlines()]
 
     grown = [(now - then) / MEGABYTE for then, now in zip(before, after, strict=True)]
@@ -91,7 +92,7 @@ def test_the_numbers_of_the_live_loop(tmp_path, soak):
         f"\nframes lost: {lost} in {seconds} s"
         f"\nonset of speech → silence: {told_of(silences)}"
         f"\nend of turn → first sample rendered: {told_of(answers)}"
-        f"\npictures drawn: {pace:.0f} a second, {drawn[:, 1].mean():.2f} ms of script each"
+        f"\npictures of the sphere: {pace:.0f} a second, {drawn[:, 1].mean():.2f} ms of script each"
         f"\nJupyterLab opened → microphone live: {live:.1f} s"
         f"\nmemory: page {grown[0]:+.1f} MB, kernel {grown[1]:+.1f} MB in {seconds} s"
     )

@@ -1,13 +1,12 @@
 """What the sphere shows of a conversation: its state from the events, and that it can be seen."""
 
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers_browser import browser, drawn, page_for, pixels, screenshot
-from helpers_frames import COUNTED, FRAMES, NO_GL, fastest
+from helpers_frames import COUNTED, FRAMES, fastest
 from scenes import Faulty, Scene, after
 
 from voice_kit.settings import Settings
@@ -318,6 +317,25 @@ SHOWN = """([state, more]) => {
   window.shown = window.module.orb(document.querySelector("main"), more);
   window.shown.update({ state, label: state, detail: "" });
 }"""
+MODULE = ROOT / "voice_kit/show/orb.js"
+NO_WORKERS = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
+FORBIDDEN = "window.Worker = class { constructor() { throw new Error('not here'); } };"
+REFUSED = "window.beforeWorkers = 'throw new Error(`not here`);';"
+HELD = """
+window.beforeWorkers = `
+  const real = OffscreenCanvas.prototype.getContext;
+  const hold = function (...kind) { return (self.held = real.apply(this, kind)); };
+  OffscreenCanvas.prototype.getContext = hold;`;
+"""
+"""From here on each worker's `held` is what it paints with."""
+SEEN = """
+new BroadcastChannel("seen").onmessage = ({ data }) => { window.seen = data; };
+window.beforeWorkers = `
+  const seen = new BroadcastChannel("seen"), next = requestAnimationFrame.bind(self);
+  const tell = (state) => setTimeout(() => next(() => next(() => seen.postMessage(state))));
+  addEventListener("message", ({ data }) => { if (data.state) tell(data.state); });`;
+"""
+"""From here on the page's `seen` is the last state that a worker has painted."""
 SPEAKS = "() => { setInterval(() => shown.update({ voice: 0.15 }), 32); }"
 LATER = "new Promise((done) => setTimeout(done, 200))"
 
@@ -328,11 +346,8 @@ def chromium():
         yield chromium
 
 
-@contextmanager
-def page_with(chromium, *, webgl=True, **more):
-    before = COUNTED if webgl else COUNTED + NO_GL
-    with page_for(ROOT / "voice_kit/show/orb.js", chromium=chromium, before=before, **more) as page:
-        yield page
+def page_with(chromium, *, before="", **more):
+    return page_for(MODULE, chromium=chromium, before=COUNTED + before, **more)
 
 
 def picture(page):
@@ -342,13 +357,18 @@ def picture(page):
 
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("before", ["", NO_WORKERS], ids=["worker", "page"])
 @pytest.mark.parametrize("webgl", [True, False])
-def test_every_state_is_seen_and_no_two_look_the_same(chromium, webgl, dark):
-    with page_with(chromium, webgl=webgl, dark=dark, reduced_motion="reduce") as page:
+def test_every_state_is_seen_and_no_two_look_the_same(chromium, webgl, before, dark):
+    more = {"dark": dark, "reduced_motion": "reduce"}
+    with page_with(chromium, before=before or SEEN, **more) as page:
         seen = {}
         for state in LABELS:
-            page.evaluate(SHOWN, [state, {}])
+            page.evaluate(SHOWN, [state, {"webgl": webgl}])
+            if not before:
+                page.wait_for_function("(state) => window.seen === state", arg=state)
             seen[state] = picture(page)
+        assert len(page.workers) == (not before)
         assert drawn(page.locator(".vk-orb canvas").screenshot()) > 0.1
     for state, image in seen.items():
         assert np.ptp(image, axis=(0, 1)).max() > 60, f"{state} is blank"
@@ -416,15 +436,17 @@ def test_it_grows_with_the_voice_and_rests_when_it_is_held(chromium):
 
 @pytest.mark.needs("chromium")
 def test_it_rests_where_motion_is_unwanted_and_still_shows_each_state(chromium):
-    with page_with(chromium, reduced_motion="reduce") as page:
+    with page_with(chromium, before=SEEN, reduced_motion="reduce") as page:
         page.evaluate(SHOWN, ["speaking", {}])
         page.evaluate(SPEAKS)
+        page.wait_for_function("window.seen === 'speaking'", polling=20)  # else by frames
         page.evaluate(LATER)
         speaking = picture(page)
         page.evaluate(LATER)
         assert (picture(page) == speaking).all()
         assert page.evaluate("spent.length") == 0
         page.evaluate("shown.update({ state: 'failed' })")
+        page.wait_for_function("seen === 'failed'")
         assert np.abs(picture(page) - speaking).max() > 60
 
 
@@ -459,8 +481,47 @@ def test_the_state_is_written_and_announced_politely_and_nothing_stays(chromium)
 
 
 @pytest.mark.needs("chromium")
-def test_a_browser_that_takes_webgl_away_shows_it_on_a_plain_canvas(chromium):
+def test_it_moves_while_its_page_is_busy(chromium):
+    busy = "() => { const until = performance.now() + 500; while (performance.now() < until); }"
     with page_with(chromium) as page:
+        page.evaluate(SHOWN, ["speaking", {}])
+        page.evaluate(FRAMES, 5)
+        before = page.evaluate("drawn.length")
+        page.evaluate(busy)
+        page.wait_for_function(f"drawn.length > {before} + 15")
+        times = np.diff([now for now, _ in page.evaluate("drawn")])
+    assert np.max(times) < 400, "it stood still until the page had time"
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("before", [NO_WORKERS, FORBIDDEN, REFUSED])
+def test_where_no_worker_may_paint_the_page_does(chromium, before):
+    with page_with(chromium, before=before) as page:
+        page.evaluate(SHOWN, ["listening", {}])
+        page.evaluate(FRAMES, 3)
+        assert picture(page).std() > 10
+        assert page.evaluate("drawn.length") == 0
+        page.evaluate("shown.remove()")
+        count = page.evaluate("spent.length")
+        page.evaluate(LATER)
+        assert page.evaluate("spent.length") == count, "nobody sees it any more"
+
+
+@pytest.mark.needs("chromium")
+def test_a_browser_that_takes_webgl_away_shows_it_on_a_plain_canvas(chromium):
+    with page_with(chromium, before=HELD) as page:
+        page.evaluate(SHOWN, ["listening", {}])
+        page.evaluate(FRAMES, 3)
+        with page.expect_worker() as again:
+            page.workers[0].evaluate("held.getExtension('WEBGL_lose_context').loseContext()")
+        page.evaluate(FRAMES, 3)
+        assert again.value.evaluate("held.constructor.name").endswith("2D")
+        assert picture(page).std() > 10
+
+
+@pytest.mark.needs("chromium")
+def test_where_webgl_is_taken_from_the_page_it_shows_it_on_a_plain_canvas_too(chromium):
+    with page_with(chromium, before=NO_WORKERS) as page:
         page.evaluate(SHOWN, ["listening", {}])
         page.evaluate(
             """() => new Promise((done) => {
@@ -477,8 +538,8 @@ def test_a_browser_that_takes_webgl_away_shows_it_on_a_plain_canvas(chromium):
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("webgl", [True, False])
 def test_it_is_smooth_without_a_gpu(chromium, webgl):
-    with page_with(chromium, webgl=webgl) as page:
-        page.evaluate(SHOWN, ["speaking", {}])
+    with page_with(chromium) as page:
+        page.evaluate(SHOWN, ["speaking", {"webgl": webgl}])
         page.evaluate(SPEAKS)
         page.evaluate(FRAMES, 20)
         best = fastest(page)

@@ -321,7 +321,7 @@ def test_it_is_smooth_without_a_gpu(chromium):
     with page_with(chromium, *messages()) as page:
         page.evaluate(STREAM)
         page.evaluate(FRAMES, 20)
-        best = fastest(page)
+        best = fastest(page, enough=25)
     print(f"\nwave: {best['fps']:.1f} frames/s, {best['script']:.2f} ms of script a frame")
     assert best["script"] <= 2
-    assert best["fps"] >= 50
+    assert 25 <= best["fps"] <= 35, "more would cost the page's time and show nothing new"

@@ -76,7 +76,7 @@ export function waveform(element, { past = memory() } = {}) {
   element.append(root);
   const pen = canvas.getContext("2d"), calm = matchMedia("(prefers-reduced-motion: reduce)");
   let rules = { start_above: 0.5, stop_below: 0.35 }, marks = {}, seconds = 10;
-  let frozen = null, cursor = 0, head = past.last, before = 0, frame = 0, visible = true, colours = {}, dressed = -1e9, told = -1e9;
+  let frozen = null, cursor = 0, head = past.last, before = 0, frame = 0, rests = 0, visible = true, colours = {}, dressed = -1e9, told = -1e9;
   let wide = 600, tall = 190;
 
   const shown = () => frozen ?? past;
@@ -210,16 +210,18 @@ export function waveform(element, { past = memory() } = {}) {
   function step(now) {
     frame = 0;
     const passed = Math.min(0.2, (now - before) / 1000), ahead = past.last - head;
-    if (calm.matches ? now - before < 500 : now - before < 30) return settle();
     before = now;
     head = calm.matches || Math.abs(ahead) > 1 ? past.last : Math.min(past.last, head + passed + (ahead - 0.06) * Math.min(1, 3 * passed));
     draw(now);
     settle();
   }
-  /** Go on while there is something new and someone can see it. */
+  /** Go on while there is something new and someone can see it, thirty times a second: to ask for more frames than are
+   * drawn is not free, for a page works on each. */
   function settle() {
     const moves = visible && !frozen && (performance.now() - past.arrived < 700 || past.last - head > 1e-3);
-    if (moves && !frame) frame = requestAnimationFrame(step);
+    if (!moves || frame || rests) return;
+    const rest = (calm.matches ? 500 : 20) - (performance.now() - before);
+    rests = setTimeout(() => { rests = 0; frame = requestAnimationFrame(step); }, Math.max(0, rest));
   }
   function freeze(on) {
     frozen = on ? { frames: past.frames, events: past.events } : null;
@@ -278,6 +280,7 @@ export function waveform(element, { past = memory() } = {}) {
     },
     remove() {
       cancelAnimationFrame(frame);
+      clearTimeout(rests);
       visible = false;
       seen.disconnect();
       sized.disconnect();
