@@ -1,12 +1,15 @@
 """The brain that talks, searches or acts."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from helpers_tools import Asked
 from scenes import Scene
 
 from voice_kit.converse.line import Line
+from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.think.brain import NO, NO_HANDS, YES, Acting
 from voice_kit.think.memory import make_history
@@ -246,6 +249,32 @@ def test_the_assistants_brain_knows_whether_its_model_reads_calls(tmp_path):
             Settings(), lambda model=model: model, history, router=Signposts({}), folder=tmp_path
         )
         assert brain._reads_calls() is able
+
+
+def test_who_is_asked_before_a_tool_may_refuse_it_and_a_search_too(tmp_path):
+    refused = []
+
+    def refuse(call):
+        refused.append(call.tool)
+        raise VoiceKitError("Not before noon.")
+
+    signs = Signposts({"what time is it": ("skill", 1.0), "what is on today": ("search", 1.0)})
+    brain = make_brain(
+        *(Settings(), lambda: ScriptedModel({}), make_history(Settings())),
+        router=signs,
+        folder=tmp_path,
+        before_tool=refuse,
+    )
+
+    async def told(words):
+        thought = Asked(words, ScriptedModel({}))
+        async for _ in brain.answer(thought):
+            pass
+        return [event.result for event in thought.told if isinstance(event, ToolUsed)]
+
+    assert asyncio.run(told("what time is it")) == ["Not before noon."]
+    assert asyncio.run(told("what is on today")) == ["Not before noon."]
+    assert refused == ["tell_time", "search"]
 
 
 @pytest.mark.parametrize("able", [True, False])

@@ -92,6 +92,7 @@ class Assistant(Conversation):
             folder=folder,
             pages=pages,
             more=own.skills,
+            before_tool=own.before_tool,
         )
         if own.cutter is not None:
             brain.cutter = own.cutter

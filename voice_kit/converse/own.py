@@ -10,6 +10,7 @@ from voice_kit.converse.line import Engines, Line
 from voice_kit.hear.protocols import VoiceDetector
 from voice_kit.think.acting import Router
 from voice_kit.think.skills import Skill
+from voice_kit.think.tools import Before
 
 
 class Cutter(Protocol):
@@ -35,6 +36,9 @@ class Own:
     """Makes a `Cutter` for an answer in this language."""
     skills: Sequence[Skill] = ()
     """What it can do besides."""
+    before_tool: Before | None = None
+    """Told of each call of a tool, and of each search, before anything is done. The sentence of a
+    `VoiceKitError` that it raises is said instead."""
 
     def among(self, engines: Engines) -> Engines:
         """These engines, with your detector in front."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.conversation import Observer
+from voice_kit.converse.own import Own
 from voice_kit.serve.doors import Guest
 from voice_kit.serve.hold import Hold
 from voice_kit.serve.listening import Listener
@@ -26,8 +27,7 @@ from voice_kit.serve.telling import Teller
 from voice_kit.serve.views import Views
 from voice_kit.serve.voices import with_voice
 from voice_kit.serve.wishes import Wishes, described, wished
-from voice_kit.think.tools import Result, Tools
-from voice_kit.types import Event, FrameHeard
+from voice_kit.types import Event, FrameHeard, ToolCall
 
 log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -122,10 +122,6 @@ class Session:
             log.debug("%s has ended at once", self.id)
 
     def _greet(self, hold: Hold) -> None:
-        brain: Any = self.talk.engines.brain.current
-        tools: Tools | None = getattr(brain, "_tools", None)
-        if tools is not None:
-            tools.use = partial(self._use, tools.use)  # type: ignore[method-assign]
         self._conversation = hold.id
         listener = self._listener = Listener(
             self.talk,
@@ -147,6 +143,7 @@ class Session:
             self.settings,
             observers=observers,
             history=hold.history(),
+            own=Own(before_tool=self._before_tool),
             router=shared.router,
             folder=shared.folder(self.guest.subject, hold.id),
             pages=shared.places.pages(self.guest.subject, hold),
@@ -200,13 +197,12 @@ class Session:
         if self._views is not None:
             self._views.typed(line)
 
-    async def _use(self, use: Callable[..., Awaitable[Result]], *about: Any) -> Result:
+    def _before_tool(self, call: ToolCall) -> None:
         try:
             self.shared.limits.tool(self.id)
         except OverLimit as limit:
             self.teller.over(limit)
-            return Result(limit.message, worked=False)
-        return await use(*about)
+            raise
 
     def _too_old(self, seconds: float) -> None:
         try:

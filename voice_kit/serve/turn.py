@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.line import Line
+from voice_kit.converse.own import Own
 from voice_kit.converse.steps import StageFailedError
 from voice_kit.serve.doors import Guest
 from voice_kit.serve.hold import Hold
 from voice_kit.serve.problems import PATIENCE, Problem
-from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shared import Shared
 from voice_kit.serve.sound_in import LONGEST
 from voice_kit.serve.transcribing import speech_chances
@@ -24,8 +23,7 @@ from voice_kit.serve.turn_notes import Notes
 from voice_kit.serve.turn_sound import Known, Taker
 from voice_kit.think.memory.kept import KeptHistory
 from voice_kit.think.memory.ram_store import RamStore
-from voice_kit.think.tools import Result, Tools
-from voice_kit.types import Audio, Samples
+from voice_kit.types import Audio, Samples, ToolCall
 
 ONE_TURN = {
     "hear.eager": 0.0,  # nothing is waited for, so nothing is gained by beginning early
@@ -99,7 +97,7 @@ class Turn:
     def _assistant(self, vad: Known) -> Assistant:
         shared, hold, subject = self._shared, self._hold, self._guest.subject
         settings = shared.settings.changed(ONE_TURN)
-        talk = Assistant(
+        return Assistant(
             replace(shared.engines_for_one(), vad=Line("vad", vad)),
             self._taker,
             settings,
@@ -108,15 +106,8 @@ class Turn:
             router=shared.router,
             folder=shared.folder(subject, hold.id if hold else ""),
             pages=shared.places.pages(subject, hold),
+            own=Own(before_tool=self._before_tool),
         )
-        tools: Tools | None = getattr(talk.engines.brain.current, "_tools", None)
-        if tools is not None:
-            tools.use = partial(self._use, tools.use)  # type: ignore[method-assign]
-        return talk
 
-    async def _use(self, use: Callable[..., Awaitable[Result]], *about: Any) -> Result:
-        try:
-            self._shared.limits.tool(f"http:{self._guest.subject}")
-        except OverLimit as limit:
-            return Result(limit.message, worked=False)
-        return await use(*about)
+    def _before_tool(self, call: ToolCall) -> None:
+        self._shared.limits.tool(f"http:{self._guest.subject}")

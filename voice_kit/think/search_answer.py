@@ -10,7 +10,7 @@ from contextlib import aclosing
 from voice_kit.think.protocols import Thought
 from voice_kit.think.search import Searcher, query_from, search_tool, site
 from voice_kit.think.search_prompt import search_prompt
-from voice_kit.think.tools import Tools
+from voice_kit.think.tools import Before, Tools
 from voice_kit.types import Message, Source, ToolCall
 
 READ_ALOUD = 240
@@ -42,11 +42,18 @@ class Searching:
     The model that reads them is given no tools, so that nothing on a page can have anything done.
     """
 
-    def __init__(self, searcher: Searcher, *, reads: Callable[[], bool] = lambda: True) -> None:
-        """`reads` says whether the language model of the moment can sum up what it is given."""
+    def __init__(
+        self,
+        searcher: Searcher,
+        *,
+        reads: Callable[[], bool] = lambda: True,
+        before: Before | None = None,
+    ) -> None:
+        """`reads` says whether the language model of the moment can sum up what it is given;
+        `before` is told of each search, and may refuse it."""
         self.tool = search_tool(searcher)
         """For models that call tools themselves."""
-        self._tools = Tools([self.tool])
+        self._tools = Tools([self.tool], before=before)
         self._reads = reads
 
     async def answer(self, thought: Thought) -> AsyncGenerator[str, None]:

@@ -22,6 +22,9 @@ LONGEST = 4000
 SPOKEN = 1200
 """Characters of a result that are said aloud: a minute and more."""
 
+Before = Callable[[ToolCall], object]
+"""Told of a call before the tool is used. A `VoiceKitError` that it raises is said instead."""
+
 
 class ToolError(VoiceKitError):
     """A tool could not do it. `str(error)` is one sentence, which is said aloud."""
@@ -116,11 +119,14 @@ class Tools:
         tools: Iterable[Tool] = (),
         allow: Iterable[str] = (),
         more: Callable[[Collection[str]], Awaitable[Iterable[Tool]]] | None = None,
+        before: Before | None = None,
     ) -> None:
         """Those that are `off` are left out unless they are in `allow`.
 
-        `more` is asked by `ready()` for tools that come later, and told the names that are taken.
+        `more` is asked by `ready()` for tools that come later, and told the names that are taken;
+        `before` is told of each call, and may refuse it.
         """
+        self._before = before or (lambda call: None)
         self._allow = set(allow)
         self._more = more
         tools = list(tools)
@@ -169,6 +175,7 @@ class Tools:
         await thought.certain.wait()
         began = now()
         try:
+            self._before(call)
             found, arguments = self.prepared(call)
             result = await _done(thought, found, arguments)
         except VoiceKitError as error:

@@ -16,7 +16,7 @@ from voice_kit.think.routers import make_router
 from voice_kit.think.search import DuckDuckGo
 from voice_kit.think.search_answer import Searching
 from voice_kit.think.skills import Alarms, Folder, Pages, Room, Skill, Skills, all_skills
-from voice_kit.think.tools import Tools
+from voice_kit.think.tools import Before, Tools
 
 BOOK = "handbook"
 """The model that is none: it can neither sum up what was found nor say things differently."""
@@ -35,13 +35,14 @@ def make_brain(
     folder: Path | None = None,
     pages: Pages | None = None,
     more: Sequence[Skill] = (),
+    before_tool: Before | None = None,
 ) -> Acting:
     """The brain of one conversation. Blocks while the router learns, unless one is given, or made
     by what `decides`.
 
     `model` is the language model of the moment; notes and timers are kept in `folder`, or on
-    these `pages`; it has `more` skills besides the kit's. Raises `VoiceKitError` for settings that
-    cannot be had here.
+    these `pages`; it has `more` skills besides the kit's; `before_tool` is told of each use of a
+    tool, and may refuse it. Raises `VoiceKitError` for settings that cannot be had here.
     """
     room, folder, wanted = room or Room(), folder or home(), settings.tools
     if not wanted.notes:
@@ -52,7 +53,7 @@ def make_brain(
     tools, search = list(skills.tools), None
     if wanted.search != "off":
         searcher = DuckDuckGo(language=settings.language)
-        searching = Searching(searcher, reads=lambda: model().name != BOOK)
+        searching = Searching(searcher, reads=lambda: model().name != BOOK, before=before_tool)
         tools, search = [*tools, searching.tool], searching.answer
     late = servers.tools if servers else None
     if router is None and decides is not None:
@@ -61,7 +62,7 @@ def make_brain(
     return Acting(
         router,
         skills,
-        Tools(tools, wanted.allow, more=late),
+        Tools(tools, wanted.allow, more=late, before=before_tool),
         search,
         reads_calls=lambda: bool(getattr(model(), "calls_tools", False)),
     )
