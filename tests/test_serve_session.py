@@ -79,6 +79,12 @@ async def closed(socket):
             return gone.rcvd.code if gone.rcvd else None
 
 
+def refusals(address):
+    """How many were not let in, or not now, by the reason that the metrics give."""
+    samples = address.shared.metrics._refused.collect()[0].samples
+    return {each.labels["reason"]: each.value for each in samples if each.name.endswith("_total")}
+
+
 def transcript(done):
     return done["response"]["output"][0]["content"][0]["transcript"]
 
@@ -355,18 +361,48 @@ def test_what_breaks_in_our_own_code_ends_no_session(gateway, monkeypatch):
     assert "words" not in error["message"]
 
 
-def test_a_message_that_is_too_big_ends_only_its_own_session():
+@pytest.mark.parametrize("message", ["x" * 60_000, b"x" * 99_999, "é" * 30_000])
+def test_a_message_that_is_too_big_ends_only_its_own_session_which_is_told_why(message):
     async def scene(address):
         async with connected(address) as socket, connected(address) as other:
-            await socket.send("x" * 60_000)
+            await socket.send(message)
+            error = await until(socket, "error")
+            limit = await until(socket, "rate_limits.updated")
             code = await closed(socket)
             await type_line(other, "hello")
-            return code, await until(other, "response.done")
+            done = await until(other, "response.done")
+            return error["error"], limit["rate_limits"][0]["name"], code, done
 
     with served(max_message=50_000) as address:
-        code, done = asyncio.run(scene(address))
-    assert code == 1009
+        error, name, code, done = asyncio.run(scene(address))
+        assert refusals(address) == {"message_too_big": 1}
+    assert error["code"] == "rate_limit_exceeded" and "50,000 bytes" in error["message"]
+    assert (name, code) == ("message_too_big", 1009)
     assert transcript(done) == "You said hello."
+
+
+def test_nobody_shows_a_token_in_a_message_that_is_too_big():
+    async def scene(address):
+        async with websockets.connect(f"{address.ws}/v1/realtime") as socket:
+            await socket.send("x" * 1_500)
+            error = await until(socket, "error")
+            return error["error"]["message"], await closed(socket)
+
+    with served(max_message=1_000) as address:
+        message, code = asyncio.run(scene(address))
+        assert refusals(address) == {"message_too_big": 1}
+    assert "1,000 bytes" in message and code == 1009
+
+
+def test_a_connection_that_a_limit_refuses_is_counted_once_by_the_name_of_that_limit():
+    async def scene(address):
+        async with connected(address), websockets.connect(address.realtime) as socket:
+            error = await until(socket, "error")
+            return error["error"]["code"], await closed(socket)
+
+    with served(max_connections=1) as address:
+        assert asyncio.run(scene(address)) == ("rate_limit_exceeded", 4429)
+        assert refusals(address) == {"too_many_connections": 1}
 
 
 def test_more_sound_than_its_share_is_not_heard_and_the_session_goes_on():

@@ -51,6 +51,15 @@ def answer(plain):
     return int(status.split()[1]), [each.lower() for each in headers], json.loads(body)
 
 
+def test_what_is_too_big_is_counted():
+    with served(max_message=MOST) as address:
+        for size in (MOST + 1, MOST // 2):
+            content = b"x" * size
+            httpx.post(address + CHAT, content=content, headers=address.headers)
+        text = address.shared.metrics.text().decode()
+    assert 'voice_kit_refused_total{reason="message_too_big"} 1.0' in text
+
+
 @pytest.mark.parametrize("size", [2_000, LARGE])
 @pytest.mark.parametrize("connection", ["close", "keep-alive"])
 def test_who_sends_all_of_it_before_they_read_hears_why_it_is_refused(gateway, size, connection):

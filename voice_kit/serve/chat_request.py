@@ -106,7 +106,12 @@ class ChatRequest(BaseModel):
         calls: dict[str, ToolCall] = {}
         lines = [_line(message, calls) for message in self.messages]
         if sum(len(line.content) for line in lines) > LONGEST:
-            raise Problem("The messages are too long. Send the last ones.", 413, param="messages")
+            raise Problem(
+                "The messages are too long. Send the last ones.",
+                413,
+                code="too_long",
+                param="messages",
+            )
         return lines
 
 

@@ -30,6 +30,8 @@ SAID = {
     405: "This address does not take that method. See /docs for what it takes.",
 }
 
+CODES = {404: "not_found", 405: "method_not_allowed", 413: "message_too_big"}
+
 
 class Problem(VoiceKitError):  # noqa: N818 - most are no error of ours
     """A request that cannot be answered. Its text never holds what people said."""
@@ -56,8 +58,8 @@ def problem_of(error: BaseException) -> Problem | None:
             return _invalid(error)
         case HTTPException():
             said = SAID.get(error.status_code, str(error.detail))
-            code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
-            return Problem(said, error.status_code, code=code or "invalid_request")
+            code = CODES.get(error.status_code, "invalid_request")
+            return Problem(said, error.status_code, code=code)
         case ClientDisconnect():
             return Problem("The request broke off. Send it again.", code="incomplete")
         case StageFailedError():
@@ -136,6 +138,8 @@ class Route(APIRoute):
             except Exception as error:
                 if (problem := problem_of(error)) is None:
                     raise
+                if problem.status == 413:
+                    request.app.state.shared.metrics.refused(problem.code)
                 return told(problem)
 
         return told_or_answered

@@ -24,7 +24,7 @@ from voice_kit.serve.protocol import (
     said,
 )
 from voice_kit.serve.refused import OverLimit, Refused
-from voice_kit.serve.session import Session
+from voice_kit.serve.session import Session, size_of
 from voice_kit.serve.shared import Shared
 
 router = APIRouter(tags=["Realtime"])
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 5.0
 """Seconds in which a client without a token has to show one."""
 BROKEN = 1011
+OVER = "rate_limit_exceeded"
 
 
 class ClosedError(Exception):
@@ -63,7 +64,7 @@ async def realtime(socket: WebSocket, conversation: str = "", model: str = "") -
     except Refused as refused:
         await _close(socket, shared, refused.close, refused.code, str(refused))
     except OverLimit as limit:
-        await _close(socket, shared, limit.close, "rate_limit_exceeded", limit.message)
+        await _close(socket, shared, limit.close, OVER, limit.message)
     except VoiceKitError as error:
         await _close(socket, shared, BROKEN, "server_error", str(error))
     except Exception:
@@ -85,6 +86,7 @@ async def _guest(socket: WebSocket, shared: Shared) -> Guest:
         if message["type"] != "websocket.receive":
             raise WebSocketDisconnect
         text = message.get("text") or ""
+        shared.limits.message(size_of(text))
         asked = parse(text)
     except TimeoutError:
         raise ClosedError(NOT_ADMITTED, "missing_api_key", "Nobody has signed in.") from None
@@ -111,7 +113,7 @@ async def _session(socket: WebSocket, shared: Shared, guest: Guest, conversation
 
 
 async def _close(socket: WebSocket, shared: Shared, close: int, code: str, message: str) -> None:
-    if code and shared.metrics is not None and close != GOING_AWAY:
+    if code and code != OVER and close != GOING_AWAY:  # limits have told of themselves
         shared.metrics.refused(code)
     try:
         async with asyncio.timeout(PATIENCE):

@@ -47,7 +47,7 @@ def config_of(app: FastAPI | Callable[[], FastAPI], serve: Serve, **more: Any) -
         "port": serve.port,
         "workers": serve.workers,
         "ws": "websockets-sansio",
-        "ws_max_size": serve.max_message,
+        "ws_max_size": 2 * serve.max_message,  # what is a little too big is told so by us
         "ws_per_message_deflate": False,
         "proxy_headers": False,
         "server_header": False,

@@ -164,7 +164,7 @@ class Session:
             text = message.get("text")
             taken: str | bytes = message["bytes"] if text is None else text
             try:
-                self.shared.limits.message(len(taken))
+                self.shared.limits.message(size_of(taken))
             except OverLimit as limit:
                 self.teller.over(limit)
                 self.end(limit.close, limit.message)
@@ -221,6 +221,13 @@ def _but_frames(*observers: Observer) -> Observer:
                 each(event)
 
     return observe
+
+
+def size_of(message: str | bytes) -> int:
+    """Its bytes on the wire."""
+    if isinstance(message, bytes) or message.isascii():
+        return len(message)
+    return len(message.encode(errors="surrogatepass"))
 
 
 async def _first(*works: Awaitable[Any]) -> None:
