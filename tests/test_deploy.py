@@ -1,5 +1,6 @@
 """Whatever can be said of a deployment without an engine to run it: it agrees with the package."""
 
+import asyncio
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from fnmatch import fnmatch
 from ipaddress import ip_network
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from helpers_deploy import (
@@ -114,10 +116,9 @@ def test_every_port_of_ours_is_the_one_the_gateway_listens_on():
     assert container["ports"] == [{"name": "http", "containerPort": PORT}]
     assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(PORT)
     (service,) = one("Service")["spec"]["ports"]
-    (rule,) = one("Ingress")["spec"]["rules"]
-    (path,) = rule["http"]["paths"]
     assert service["targetPort"] == "http"
-    assert path["backend"]["service"]["port"]["name"] == service["name"]
+    for path in ingress():
+        assert path["backend"]["service"]["port"]["name"] == service["name"]
     (scraped,) = yaml.safe_load(text("prometheus.yml"))["scrape_configs"]
     assert scraped["dns_sd_configs"][0]["port"] == PORT
     assert f"server 127.0.0.1:{PORT};" in text("nginx.conf")
@@ -569,6 +570,57 @@ def test_the_autoscaler_follows_a_metric_that_is_measured_and_handed_on():
     assert rule["name"]["matches"] in metrics()
     most = int(one("ConfigMap")["data"]["VOICE_KIT_SERVE_MAX_CONNECTIONS"])
     assert int(metric["target"]["averageValue"]) < most
+
+
+async def numbers_told_to_a_stranger(**given):
+    from helpers_http import shared_with
+
+    from voice_kit.serve.app import create_app
+    from voice_kit.serve.headers import behind
+
+    app = create_app(shared_with(**given))
+    far = httpx.ASGITransport(behind(app, given.get("proxies", ())), client=("10.42.0.7", 40000))
+    (annotations,) = [one("Deployment")["spec"]["template"]["metadata"]["annotations"]]
+    async with httpx.AsyncClient(transport=far, base_url="http://10.42.0.9") as prometheus:
+        return await prometheus.get(annotations["prometheus.io/path"])
+
+
+def test_prometheus_which_has_no_token_is_told_what_the_autoscaler_follows(monkeypatch):
+    for name, value in one("ConfigMap")["data"].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(f"{SERVE}SECRET", "s" * 40)
+    told = asyncio.run(numbers_told_to_a_stranger(**load_serve().model_dump()))
+    assert told.status_code == 200, told.text
+    (metric,) = [
+        each["pods"]["metric"] for each in one("HorizontalPodAutoscaler")["spec"]["metrics"]
+    ]
+    assert re.search(rf"^{metric['name']}(?:{{.*}})? ", told.text, re.M)
+    closed = asyncio.run(numbers_told_to_a_stranger(secret="s" * 40))
+    assert closed.status_code == 401, "this test's Prometheus is not far enough away"
+
+
+def ingress():
+    (rule,) = one("Ingress")["spec"]["rules"]
+    assert len(rule["http"]["paths"]) > 1
+    return rule["http"]["paths"]
+
+
+def passed_on(path):
+    """Whether the ingress has somebody outside reach this path."""
+    return any(
+        path == each["path"]
+        or (each["pathType"] == "Prefix" and path.startswith(each["path"].rstrip("/") + "/"))
+        for each in ingress()
+    )
+
+
+def test_the_ingress_passes_all_of_the_gateway_on_but_its_numbers():
+    found = {re.sub(r"\{[^}]*\}", "x", path) for path in routes() if path}
+    assert len(found) >= 12
+    assert {path for path in found if not passed_on(path)} == {"/metrics"}
+    assert passed_on("/static/page.js")
+    for near in ("/metrics/", "//metrics", "/%6detrics"):
+        assert not passed_on(near), near
 
 
 def test_nothing_is_open_that_no_policy_names():
