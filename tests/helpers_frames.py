@@ -26,14 +26,14 @@ COUNTED = """
       new BroadcastChannel(name).onmessage = ({ data }) => {
         spent.push(data[1]);
         drawn.push(data);
-        if (drawn.length > 6000) drawn.splice(0, 1000);
+        if (drawn.length > 60_000) drawn.splice(0, 10_000);
       };
     }
   };
 })();
 """
 """From here on `spent` holds the milliseconds of script that each frame took, in the page and in
-its workers; and `drawn` of each of the workers' last ones the time in milliseconds, and those.
+its workers; and `drawn` of each of the workers' the time in milliseconds, and those.
 What `beforeWorkers` holds runs first in each worker."""
 
 FRAMES = """(count) => new Promise((done) => {

@@ -77,7 +77,7 @@ TAPS = """
 """An init script. Its times are seconds since 1970, as `time.time()` of this machine has them."""
 
 
-NEAR = 5.0
+SOON = 2.0
 """Seconds for which an audio clock and the page's go alike."""
 
 
@@ -90,11 +90,11 @@ def sounds(page, name):
     found = []
     for tap, at, loud in taps[name]:
         # A message about the audio clock is never early: the least delayed one tells the time. That
-        # clock is not the page's: over minutes they come apart.
-        syncs = [(abs(then - at), now - then) for each, then, now in taps["syncs"][name]
-                 if each == tap]  # fmt: skip
-        near = min(distance for distance, _ in syncs) + NEAR
-        offset = min(offset for distance, offset in syncs if distance <= near)
+        # clock stands still where its thread gets no core, and never makes up for it: so what it
+        # said before would tell a time that is too early, by up to a quarter of a second.
+        syncs = [(then, now - then) for each, then, now in taps["syncs"][name] if each == tap]
+        after = [(then, offset) for then, offset in syncs if then >= at] or syncs[-1:]
+        offset = min(offset for then, offset in after if then <= after[0][0] + SOON)
         if loud:
             found.append((at + offset, None))
         elif found:

@@ -137,6 +137,7 @@ def spoken_to(room):
     room.shows("Listening", "Thinking", "Speaking")
     room.says("you .*voice activity detection")
     room.plays()
+    room.shows("Speaking")
     room.says("kit .*(speech|sound|voice)")
 
 

@@ -87,6 +87,7 @@ def test_the_numbers_of_the_live_loop(tmp_path, soak):
     silences = silence_after(heard, played)
     answers = answer_after(events, taps["frames"], played)
     drawn = np.array(taps["drawn"])
+    assert len(drawn), "the sphere is not painted by a worker"
     pace = 1000 * (len(drawn) - 1) / (drawn[-1, 0] - drawn[0, 0])
     print(
         f"\nframes lost: {lost} in {seconds} s"

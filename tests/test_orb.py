@@ -494,6 +494,37 @@ def test_it_moves_while_its_page_is_busy(chromium):
 
 
 @pytest.mark.needs("chromium")
+def test_a_widget_of_any_size_begins_with_one_worker_and_leaves_none(chromium):
+    began = "window.began = 0; const Real = Worker; window.Worker = class extends Real { constructor(...all) { super(...all); began += 1; } };"  # noqa: E501
+    with page_for(MODULE, chromium=chromium, before=began) as page:
+        page.evaluate(WIDGET.replace("240", "200"), "speaking")
+        worker = page.workers[0] if page.workers else page.wait_for_event("worker")
+        assert page.evaluate("began") == 1
+        with worker.expect_event("close"):
+            page.evaluate("shown()")
+        assert not page.workers
+
+
+@pytest.mark.needs("chromium")
+def test_it_rests_while_its_tab_is_hidden(chromium):
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with page_with(chromium, before=SEEN) as page:
+        page.evaluate(SHOWN, ["speaking", {}])
+        page.evaluate(FRAMES, 3)
+        page.evaluate(hide, True)
+        page.evaluate("seen = null; shown.update({ state: 'failed' })")
+        page.wait_for_function("seen === 'failed'", polling=20)
+        count = page.evaluate("drawn.length")
+        page.evaluate(LATER)
+        assert page.evaluate("drawn.length") == count
+        page.evaluate(hide, False)
+        page.evaluate(FRAMES, 3)
+
+
+@pytest.mark.needs("chromium")
 @pytest.mark.parametrize("before", [NO_WORKERS, FORBIDDEN, REFUSED])
 def test_where_no_worker_may_paint_the_page_does(chromium, before):
     with page_with(chromium, before=before) as page:

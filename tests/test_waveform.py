@@ -317,6 +317,18 @@ def test_where_motion_is_unwanted_it_turns_over_twice_a_second(chromium):
 
 
 @pytest.mark.needs("chromium")
+def test_frozen_it_stands_still_whatever_was_about_to_be_drawn(chromium):
+    with page_with(chromium, *messages(), reduced_motion="reduce") as page:
+        page.evaluate(STREAM)
+        page.evaluate(FRAMES, 2)
+        page.evaluate("new Promise((done) => setTimeout(done, 200))")  # a drawing is due
+        page.get_by_role("button", name="Freeze").click()
+        frozen = pixels(page.locator(".vk-wave canvas").screenshot())
+        page.evaluate("new Promise((done) => setTimeout(done, 600))")
+        assert (pixels(page.locator(".vk-wave canvas").screenshot()) == frozen).all()
+
+
+@pytest.mark.needs("chromium")
 def test_it_is_smooth_without_a_gpu(chromium):
     with page_with(chromium, *messages()) as page:
         page.evaluate(STREAM)

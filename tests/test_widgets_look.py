@@ -59,7 +59,16 @@ RENDERED = """async ([views, module]) => {
   });
 }"""
 
-SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+SETTLED = """() => new Promise((done) => {
+  const painted = (pen) => pen.getImageData(0, 0, 9, 9).data.some((part) => part > 0);
+  const sphere = document.querySelector(".vk-orb canvas"), copy = document.createElement("canvas");
+  const pen = Object.assign(copy, { width: 9, height: 9 }).getContext("2d");
+  const look = () => { // what a worker paints comes when it comes
+    if (sphere) pen.drawImage(sphere, 0, 0, 9, 9);
+    requestAnimationFrame(sphere && !painted(pen) ? look : done);
+  };
+  requestAnimationFrame(look);
+})"""
 
 LYING_ON_EACH_OTHER = """() => {
   const words = (element) => [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());

@@ -179,8 +179,6 @@ function painting() {
     };
   }
 
-  const loud = (level) => (level > 0 ? Math.min(1, Math.max(0, (20 * Math.log10(level) + 58) / 46)) : 0); // -58 to -12 dBFS
-
   /** Paints on `canvas`, `size` CSS pixels wide, of `sharp` pixels each, until `remove`.
    *
    * `update` takes any of `state` (of LOOKS), `level` and `voice` (root mean squares of what is heard and said), and
@@ -189,7 +187,7 @@ function painting() {
    */
   function sphere(canvas, { webgl, size, sharp }, lost) {
     const gl = webgl && canvas.getContext("webgl", { alpha: true, antialias: false, depth: false, powerPreference: "low-power" });
-    let painter = null, state = "idle", frame = 0, before = 0, pace = 0; // seconds that a frame takes
+    let painter = null, state = "idle", frame = 0, before = 0, waits = []; // milliseconds from frame to frame
     const heard = { level: 0, voice: 0 }, moved = { level: 0, voice: 0 }, arrived = { level: 0, voice: 0 };
     const look = structuredClone(LOOKS.idle), clock = { time: 8, turned: 0, beat: 0 };
     const loud = (level) => (level > 0 ? Math.min(1, Math.max(0, (20 * Math.log10(level) + 58) / 46)) : 0); // -58 to -12 dBFS
@@ -224,12 +222,13 @@ function painting() {
     function step(now) {
       frame = requestAnimationFrame(step);
       if (now - before < 11) return; // no screen needs more than some 70 a second of it
+      waits.push(now - before);
       const seconds = Math.min(.1, (now - before) / 1000);
       before = now;
-      pace += (seconds - pace) * .04;
-      if (pace > .0185 && sharp > .6) { // without a GPU, smooth is better than sharp
-        [sharp, pace] = [sharp * .78, 0];
-        fit();
+      if (waits.length === 60) { // without a GPU, smooth is better than sharp
+        const usual = waits.sort((a, b) => a - b)[6], late = waits.filter((each) => each > 1.3 * usual).length;
+        if (late > 6 && sharp > .6) { sharp *= .78; fit(); } // a screen that is slow by itself is so regularly
+        waits = [];
       }
       paint(seconds);
     }
@@ -281,6 +280,7 @@ function elsewhere(canvas, form, lost, failed) {
   return {
     update: (message) => worker.postMessage(message),
     remove() {
+      worker.onmessage = worker.onerror = null; // what it still says is of the past
       worker.terminate();
       URL.revokeObjectURL(code);
     },
@@ -292,7 +292,7 @@ function elsewhere(canvas, form, lost, failed) {
  * `update({state, label, detail, size, level, voice})` takes any of what `Orb` in orb.py tells: a state of LOOKS, words
  * for it, what failed, CSS pixels; and how loud the microphone and the voice are now, as root mean squares.
  */
-export function orb(element, { webgl = true } = {}) {
+export function orb(element, { webgl = true, size = 240 } = {}) {
   const make = (tag, attributes) => Object.assign(document.createElement(tag), attributes);
   const root = make("section", { className: "vk-orb", ariaLabel: "What the assistant is doing" });
   const button = make("button", { type: "button", title: "Press to hold it still, and again to let it move" });
@@ -303,10 +303,11 @@ export function orb(element, { webgl = true } = {}) {
   root.append(make("style", { textContent: STYLE }), button, told);
   element.append(root);
   const calm = matchMedia("(prefers-reduced-motion: reduce)"), sharp = Math.min(devicePixelRatio || 1, 2);
-  let painter = null, state = "idle", size = 240, held = false, visible = false, works = "transferControlToOffscreen" in HTMLCanvasElement.prototype;
+  let painter = null, state = "idle", held = false, over = false, visible = false, works = "transferControlToOffscreen" in HTMLCanvasElement.prototype;
 
   /** Begin anew on a canvas of its own: a spent one cannot be painted in another way. */
   function begin() {
+    if (over) return;
     const canvas = make("canvas", { ariaHidden: "true" }), form = { webgl, size, sharp };
     painter?.remove();
     button.replaceChildren(canvas);
@@ -318,10 +319,11 @@ export function orb(element, { webgl = true } = {}) {
     settle();
   }
   /** Move while someone can see it and wants it to; else show the state in one picture. */
-  function settle() { painter.update({ state, moves: visible && !held && !calm.matches }); }
+  function settle() { painter.update({ state, moves: visible && !document.hidden && !held && !calm.matches }); }
 
   button.addEventListener("click", () => { held = !held; settle(); tell(); });
   calm.addEventListener("change", settle);
+  document.addEventListener("visibilitychange", settle);
   const seen = new IntersectionObserver((all) => { visible = all.at(-1).isIntersecting; settle(); });
   seen.observe(root);
   function tell() {
@@ -343,6 +345,8 @@ export function orb(element, { webgl = true } = {}) {
     remove() {
       seen.disconnect();
       calm.removeEventListener("change", settle);
+      document.removeEventListener("visibilitychange", settle);
+      over = true;
       painter.remove();
       root.remove();
     },
@@ -350,7 +354,7 @@ export function orb(element, { webgl = true } = {}) {
 }
 
 function render({ model, el }) {
-  const view = orb(el);
+  const view = orb(el, { size: model.get("size") });
   const update = () => view.update(Object.fromEntries(["state", "label", "detail", "size"].map((name) => [name, model.get(name)])));
   const events = "change:state change:label change:detail change:size";
   const levels = (message) => view.update(message), near = ({ detail }) => view.update(detail);

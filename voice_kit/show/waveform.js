@@ -207,8 +207,10 @@ export function waveform(element, { past = memory() } = {}) {
     if (legend.textContent !== named) legend.textContent = named;
   }
 
-  function step(now) {
+  function step() {
     frame = 0;
+    if (frozen) return;
+    const now = performance.now(); // a frame that was not waited for has the time of the one before
     const passed = Math.min(0.2, (now - before) / 1000), ahead = past.last - head;
     before = now;
     head = calm.matches || Math.abs(ahead) > 1 ? past.last : Math.min(past.last, head + passed + (ahead - 0.06) * Math.min(1, 3 * passed));
@@ -220,7 +222,7 @@ export function waveform(element, { past = memory() } = {}) {
   function settle() {
     const moves = visible && !frozen && (performance.now() - past.arrived < 700 || past.last - head > 1e-3);
     if (!moves || frame || rests) return;
-    const rest = (calm.matches ? 500 : 20) - (performance.now() - before);
+    const rest = (calm.matches ? 500 : 28) - (performance.now() - before);
     rests = setTimeout(() => { rests = 0; frame = requestAnimationFrame(step); }, Math.max(0, rest));
   }
   function freeze(on) {
