@@ -3,6 +3,7 @@
 const RATE = 16000;
 const MOST = 8; // frames a message, however slow the way is
 const BEHIND = 625; // frames that nobody confirmed, 20 s: whoever should hear them is gone
+const GRACE = 3000; // ms without a view before it is let go: a cell that moves takes its view away first
 
 const MESSAGES = {
   off: "",
@@ -14,6 +15,7 @@ const MESSAGES = {
   insecure: "Browsers give a microphone only to secure pages: open this one by https or as localhost.",
   busy: "Another program holds the microphone: close that one or choose another device, then press Start.",
   lost: "Nobody receives the sound any more: see that the kernel runs, run the cell again and press Start.",
+  unseen: "Nothing showed the microphone any more: press Start to go on.",
 };
 const STATES = {
   off: "Off", asking: "Waiting for you", live: "Listening", denied: "Not allowed",
@@ -303,7 +305,8 @@ export function together(send) {
 export default () => {
   const page = Math.random().toString(36).slice(2), views = new Set();
   const here = { state: "off", message: "", devices: [] };
-  let mic, run = 0, confirmed = 0, gather;
+  let mic, run = 0, confirmed = 0, gather, leaving;
+  const unseen = () => views.size || mic.stop("off", MESSAGES.unseen); // no button, so nobody could
   return {
     initialize({ model }) {
       const tell = (content, buffers, done) => {
@@ -354,6 +357,7 @@ export default () => {
       tell({ kind: "here" });
       return () => {
         removeEventListener("pagehide", leave);
+        clearTimeout(leaving);
         mic.close();
       };
     },
@@ -370,6 +374,8 @@ export default () => {
       return () => {
         views.delete(view);
         view.remove();
+        clearTimeout(leaving);
+        leaving = setTimeout(unseen, GRACE);
       };
     },
   };
