@@ -17,8 +17,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voice_kit.serve import accounts, shares
 from voice_kit.serve import limits as module
-from voice_kit.serve import shares
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Guest
 from voice_kit.serve.headers import behind
@@ -315,12 +315,70 @@ async def test_without_redis_each_gateway_counts_alone_and_refuses_nobody_for_it
     assert "by this gateway alone" in caplog.text
 
 
+async def settled(*all_of_them):
+    for at in all_of_them:
+        for each in (at._sound, at._tools):
+            await each.settle(at._clock())
+
+
+@on_a_loop
+async def test_two_gateways_count_the_sound_and_tools_of_one_person_together():
+    shared = Shared()
+    both = [limits(shared, redis="redis://somewhere", sound_per_minute=75) for _ in range(2)]
+    (one, _), (other, clock) = both
+    account = one.account(ALICE, "session")
+    one.sound(account, 50)
+    other.sound(account, 50)
+    for _ in range(20):
+        one.tool(account)
+        other.tool(account)
+    await settled(one, other)
+    with over("too_much_sound") as caught:
+        other.sound(account, 1)
+    assert 3 <= caught.value.retry_after <= 30
+    with over("too_many_tool_calls"):
+        other.tool(account)
+    other.sound(other.account(Guest("bob", None), "session"), 50)
+    shared.counts.clear()  # what it counted is out of date
+    clock.now += 31
+    other.sound(account, 20)
+    await settled(other)
+    other.sound(account, 1)
+
+
+@on_a_loop
+async def test_sound_is_settled_once_in_a_while_and_not_where_only_one_gateway_can_count_it():
+    shared = Shared()
+    at, _ = limits(shared, redis="redis://somewhere")
+    for _ in range(100):
+        at.sound("socket:alice", 0.25)
+        at.sound(at.account(Guest("local", None), "session"), 0.25)
+    assert not shared.counts
+    await settled(at)
+    assert shared.counts == {"sound:socket:alice": pytest.approx(25)}
+
+
+@pytest.mark.parametrize("places", [Away, Hanging])
+@on_a_loop
+async def test_without_redis_the_count_of_sound_here_holds(places, monkeypatch, caplog):
+    monkeypatch.setattr(accounts, "SHARED_WAIT", 0.01)
+    at, _ = limits(places(), redis="redis://somewhere", sound_per_minute=75)
+    at.sound("socket:alice", 75)
+    await settled(at)
+    with over("too_much_sound"):
+        at.sound("socket:alice", 1)
+    at.sound("socket:bob", 75)
+    assert "by this gateway alone" in caplog.text
+
+
 @on_a_loop
 async def test_without_a_redis_in_the_settings_nothing_is_asked():
     at, _ = limits(Away())
     before = Away.asked
     async with at.connection("10.0.0.1", ALICE):
         pass
+    at.sound("socket:alice", 1)
+    await at.settle(every=0)
     assert Away.asked == before
 
 
@@ -352,12 +410,30 @@ def test_so_many_tools_in_a_minute_and_none_where_there_shall_be_none():
         none.tool("one")
 
 
-def test_a_session_that_has_left_is_forgotten():
-    at, _ = limits(sound_per_minute=1)
-    at.sound("one", 1)
-    at.tool("one")
-    at.left("one")
-    assert not len(at._sound) and not len(at._tools)
+def test_who_comes_back_finds_what_they_have_used_unless_all_show_one_token():
+    at, _ = limits(sound_per_minute=1, tool_calls_per_minute=1)
+    anybody = Guest("local", None)
+    alices = [at.account(ALICE, f"session {number}") for number in (1, 2)]
+    anybodys = [at.account(anybody, f"session {number}") for number in (1, 2)]
+    for account in (alices[0], anybodys[0]):
+        at.sound(account, 1)
+        at.tool(account)
+        at.left(account)
+    assert len(at._sound) == len(at._tools) == 1, "what nobody can come back to is forgotten"
+    with over("too_much_sound"):
+        at.sound(alices[1], 1)
+    with over("too_many_tool_calls"):
+        at.tool(alices[1])
+    at.sound(anybodys[1], 1)
+    at.tool(anybodys[1])
+
+
+def test_no_name_of_a_guest_is_anothers_account():
+    at, _ = limits()
+    names = ["alice", "session:1", "http:alice", "socket:alice"]
+    accounts = {at.account(Guest(name, None), "1") for name in names}
+    accounts |= {at.account(Guest("local", None), "1"), "http:alice"}
+    assert len(accounts) == len(names) + 2
 
 
 def test_a_message_that_is_too_big_is_told_its_size():

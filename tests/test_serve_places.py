@@ -422,6 +422,28 @@ async def test_gateways_count_together(kind, request, ann):
         assert await here.count(ann, 0.5, 3600) == 3.5
 
 
+@pytest.mark.needs("redis", "serve")
+async def test_the_sound_that_a_person_sends_to_one_gateway_counts_for_the_other(redis_url, ann):
+    from voice_kit.serve.config import Serve
+    from voice_kit.serve.limits import Limits
+    from voice_kit.serve.refused import OverLimit
+
+    serve = Serve(redis=redis_url, sound_per_minute=60)
+    async with gateways(redis_url) as both, asyncio.TaskGroup() as tasks:
+        here, there = (Limits(serve, each) for each in both)
+        settling = [tasks.create_task(each.settle(every=0)) for each in (here, there)]
+        here.sound(f"socket:{ann}", 50)
+        there.sound(f"socket:{ann}", 50)
+        async with asyncio.timeout(20):
+            for each in (here, there):
+                with suppress(OverLimit):
+                    while True:  # whoever has settled last knows that it is too much
+                        each.sound(f"socket:{ann}", 0.001)
+                        await asyncio.sleep(0)
+        for task in settling:
+            task.cancel()
+
+
 # When the server is away
 
 

@@ -23,12 +23,15 @@ from helpers_serve import (
 
 from voice_kit.audio.protocols import Playback
 from voice_kit.serve import listening, outbox, realtime
+from voice_kit.serve.config import Serve
+from voice_kit.serve.jwts import issue
 from voice_kit.serve.outbox import Outbox
 from voice_kit.serve.protocol import HEADER, VIEWS, Heard, Silence, Sound
 from voice_kit.serve.socket_audio import LOST, SocketMicrophone
 from voice_kit.serve.socket_speaker import SocketSpeaker
 from voice_kit.types import FRAME, Audio
 
+JWT = Serve(secret="a secret of thirty-two bytes or more")
 STORY = " ".join(f"word{number}" for number in range(200)) + "."
 """Ten seconds of sound."""
 
@@ -419,6 +422,27 @@ def test_more_sound_than_its_share_is_not_heard_and_the_session_goes_on():
     assert error["error"]["code"] == "rate_limit_exceeded"
     assert limits["rate_limits"][0]["reset_seconds"] > 0
     assert transcript(done) == "You said hello."
+
+
+def test_who_comes_back_has_no_new_share_of_sound_and_another_person_has_one():
+    async def sends(address, name, amount):
+        headers = {"Authorization": f"Bearer {issue(JWT, name, 1.0)[0]}"}
+        async with websockets.connect(
+            f"{address.ws}/v1/realtime", additional_headers=headers
+        ) as socket:
+            await until(socket, "session.created")
+            await socket.send(silence_message(0, amount))
+            await type_line(socket, "hello")
+            seen = []
+            await until(socket, "response.done", seen=seen)
+            return [each["error"]["code"] for each in seen if each["type"] == "error"]
+
+    async def scene(address):
+        found = [await sends(address, "alice", 125) for _ in range(2)]
+        return [*found, await sends(address, "bob", 125)]
+
+    with served(secret=JWT.secret, sound_per_minute=5) as address:
+        assert asyncio.run(scene(address)) == [[], ["rate_limit_exceeded"], []]
 
 
 def test_more_tools_than_its_share_are_not_used():

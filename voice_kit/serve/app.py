@@ -51,8 +51,10 @@ def create_app(
     async def open_places(app: FastAPI) -> AsyncIterator[None]:
         async with together.places, asyncio.TaskGroup() as watching:
             watch = watching.create_task(together.metrics.watch(lambda: together.degraded))
+            settle = watching.create_task(together.limits.settle())
             yield
             watch.cancel()
+            settle.cancel()
         await asyncio.to_thread(together.close)
 
     app = FastAPI(

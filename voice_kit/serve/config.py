@@ -36,7 +36,8 @@ class Serve(BaseModel):
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that answer on this port, each with engines of its own."""
     redis: str = Field(default="", repr=False)
-    """Where conversations and limits are kept that several gateways share; "" is this process."""
+    """Where conversations are kept, and counted what each person uses, for several gateways; "" is
+    this process."""
     ray: str = ""
     """Where engines run on a cluster: "local" starts one here; "" runs them in this process."""
     lan: bool = False
@@ -59,17 +60,20 @@ class Serve(BaseModel):
     allow: Names = ()
     """Tools that touch the machine and may be used over the network all the same."""
     max_connections: int = Field(default=200, ge=1)
+    """Connections at the same time to each process."""
     per_address: int = Field(default=20, ge=1)
-    """Connections at the same time from one address."""
+    """Those of them from one address."""
     connects_per_second: float = Field(default=5.0, gt=0)
-    """New connections from one address."""
+    """New connections from one address, to all gateways with the same Redis."""
     session_minutes: float = Field(default=60.0, gt=0)
     """A session ends after this long; its conversation can be gone on with."""
     max_message: int = Field(default=1_000_000, ge=1_000)
     """Bytes in one message or request."""
-    sound_per_minute: float = Field(default=75.0, gt=0)
-    """Seconds of sound a minute that one session may send."""
+    sound_per_minute: float = Field(default=150.0, gt=0)
+    """Seconds of sound a minute that one person may send to all gateways with the same Redis, or
+    one session where all who come show the same token. Two open microphones send 120."""
     tool_calls_per_minute: int = Field(default=30, ge=0)
+    """Uses of tools a minute, counted for the same."""
     drain_seconds: float = Field(default=30.0, ge=0)
     """How long answers under way may take when the gateway is told to stop."""
     log: Literal["text", "json"] = "text"

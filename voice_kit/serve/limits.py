@@ -9,27 +9,24 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import IPv6Address, ip_address
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from fastapi import Request
 
+from voice_kit.serve.accounts import SHARED_WAIT, Accounts, Counts
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Guest
+from voice_kit.serve.jwts import LOCAL
 from voice_kit.serve.logs import happened
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shares import Shares
 
 log = logging.getLogger(__name__)
 
-SHARED_WAIT = 0.25
-"""Seconds that a new connection waits for the count of all gateways, at most."""
-
-
-class Counts(Protocol):
-    """What of `Places` is needed here."""
-
-    async def count(self, key: str, amount: float, per_seconds: float) -> float:
-        """Add this to the sliding count of all gateways, and say what it is now."""
+SETTLES = 5.0
+"""Seconds between two settlements of sound and tools with the other gateways."""
+SESSION = "session:"
+"""What an account begins with that is one session's alone."""
 
 
 class Limits:
@@ -52,8 +49,8 @@ class Limits:
         self._per_second = max(1.0, serve.connects_per_second)
         self._within = self._per_second / serve.connects_per_second  # 0.2 a second is 1 in 5 s
         self._connects = Shares(self._per_second, self._within)
-        self._sound = Shares(serve.sound_per_minute, 60)
-        self._tools = Shares(serve.tool_calls_per_minute, 60)
+        self._sound = Accounts("sound", serve.sound_per_minute, 60, self._places)
+        self._tools = Accounts("tools", serve.tool_calls_per_minute, 60, self._places)
         self._lines = Shares(1, 10)  # a flood of them is not a flood of lines
 
     @asynccontextmanager
@@ -134,25 +131,39 @@ class Limits:
                 close=1009,
             )
 
-    def sound(self, session: str, seconds: float) -> None:
-        """Count the sound that a session has sent. Raises `OverLimit` where it is too much."""
-        wait = self._sound.add(session, seconds, self._clock())
-        if wait:
+    def account(self, guest: Guest, session: str) -> str:
+        """Whose share a session uses: its guest's, however often they come, or its own where all
+        who come show the same token."""
+        return SESSION + session if guest.subject == LOCAL else f"socket:{guest.subject}"
+
+    def sound(self, account: str, seconds: float) -> None:
+        """Count the sound that was sent on an account. Raises `OverLimit` where it is too much."""
+        if wait := self._add(self._sound, account, seconds):
             most = self._serve.sound_per_minute
             message = f"At most {most:g} seconds of sound are heard in a minute. Send it as spoken."
             self._refuse("too_much_sound", message, wait)
 
-    def tool(self, session: str) -> None:
+    def tool(self, account: str) -> None:
         """Count a tool's use. Raises `OverLimit` where there were too many."""
-        wait = self._tools.add(session, 1, self._clock())
-        if wait:
+        if wait := self._add(self._tools, account, 1):
             most = self._serve.tool_calls_per_minute
             self._refuse("too_many_tool_calls", f"At most {most} tools are used a minute.", wait)
 
-    def left(self, session: str) -> None:
-        """Forget what this session has used."""
-        self._sound.forget(session)
-        self._tools.forget(session)
+    def left(self, account: str) -> None:
+        """A session has ended: forget what it has used, if that is nobody else's."""
+        if account.startswith(SESSION):
+            self._sound.forget(account)
+            self._tools.forget(account)
+
+    async def settle(self, every: float = SETTLES) -> None:
+        """Count sound and tools together with the other gateways, until cancelled."""
+        while self._places is not None:
+            await asyncio.sleep(every)
+            for accounts in (self._sound, self._tools):
+                await accounts.settle(self._clock())
+
+    def _add(self, accounts: Accounts, account: str, amount: float) -> float:
+        return accounts.add(account, amount, self._clock(), alone=account.startswith(SESSION))
 
     def _refuse(self, code: str, message: str, retry_after: float, **how: int) -> NoReturn:
         if self.told is not None:

@@ -43,6 +43,7 @@ class Session:
     def __init__(self, shared: Shared, guest: Guest) -> None:
         self.id = f"sess_{secrets.token_hex(8)}"
         self.shared, self.guest = shared, guest
+        self._account = shared.limits.account(guest, self.id)
         self.outbox = Outbox(partial(self.end, TOO_SLOW, "It does not read what it is sent."))
         self.microphone = SocketMicrophone()
         self.teller = Teller(self.outbox.put, lambda: self.microphone.heard)
@@ -75,7 +76,7 @@ class Session:
             age.cancel()
             self.outbox.close()
             shared.sessions.discard(self)
-            shared.limits.left(self.id)
+            shared.limits.left(self._account)
             if self.code == TOO_SLOW or not self.code:
                 writing.cancel()
             await asyncio.wait([writing], timeout=5.0)
@@ -129,7 +130,7 @@ class Session:
             self.speaker,
             self.teller,
             self._update,
-            partial(self.shared.limits.sound, self.id),
+            partial(self.shared.limits.sound, self._account),
             self._typed,
         )
         self._take = listener.take
@@ -199,7 +200,7 @@ class Session:
 
     def _before_tool(self, call: ToolCall) -> None:
         try:
-            self.shared.limits.tool(self.id)
+            self.shared.limits.tool(self._account)
         except OverLimit as limit:
             self.teller.over(limit)
             raise
