@@ -33,6 +33,7 @@ from voice_kit.types import (
     Woke,
 )
 from voice_kit.workshop.fakes import STEP, Script, scripted
+from voice_kit.workshop.wake import noisy, wakes
 
 PHRASE = "hey computer"
 
@@ -217,6 +218,23 @@ def test_it_hears_it_in_no_other_speech_of_the_kit(spotter):
     others = [clip for clip in clips() if "computer" not in clip.text]
     assert len(others) > 30
     assert times(spotter, *(convert(clip.audio(), RATE).samples for clip in others)) == 0
+
+
+@pytest.mark.needs("flite")
+def test_the_figures_count_each_wake_once_and_what_woke_nobody_not(spotter):
+    phrase, other = say("Hey computer."), say("What is the time?")
+    assert wakes(spotter, [phrase, other, phrase]) == 2
+    assert wakes(spotter, [other]) == 0
+
+
+@pytest.mark.parametrize("decibels", [20.0, 10.0])
+def test_the_figures_noise_lies_as_far_below_the_speech_as_they_say(decibels):
+    rng = np.random.default_rng(0)
+    sound = np.concatenate([np.zeros(RATE), rng.standard_normal(RATE)]).astype(np.float32)
+    noise = rng.standard_normal(RATE).astype(np.float32)
+    added = noisy(sound, noise, decibels) - sound
+    assert 10 * np.log10(np.mean(added**2)) == pytest.approx(-decibels, abs=0.1)
+    assert noisy(sound, noise, None) is sound
 
 
 @pytest.mark.needs("flite")
