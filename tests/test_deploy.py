@@ -63,15 +63,18 @@ def program(name):
 # The settings
 
 
-def routes():
+def every_route():
     from voice_kit.serve.app import create_app
 
-    found, here = set(), list(create_app().routes)
+    here = list(create_app().routes)
     while here:
         route = here.pop()
         here += getattr(getattr(route, "original_router", None), "routes", [])
-        found.add(getattr(route, "path", ""))
-    return found
+        yield route
+
+
+def routes():
+    return {getattr(route, "path", "") for route in every_route()}
 
 
 def test_every_variable_is_a_setting_and_its_value_is_allowed(monkeypatch):
@@ -700,12 +703,26 @@ def test_nginx_writes_no_token_down_and_cuts_no_session_off():
         assert int(wait) > serve.session_minutes
     assert f"limit_conn voice_kit_open {serve.per_address};" in block
     assert f"rate={serve.connects_per_second:.0f}r/s" in ours
-    (size,) = re.findall(r"client_max_body_size (\d+)m;", ours)
-    assert int(size) * 2**20 >= serve.max_message > (int(size) - 1) * 2**20
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in ours, "anyone could say who they are"
     for header in ("Upgrade $http_upgrade", "Connection $voice_kit_connection", "Host $host"):
         assert f"proxy_set_header {header};" in ours
     assert "proxy_set_header" not in block, "in a block of its own it would take the others away"
+
+
+def test_nginx_takes_as_much_as_each_route_does_and_no_more():
+    from voice_kit.serve.problems import Route
+
+    ours, serve = text("nginx.conf"), Serve()
+    sizes = {"": int(re.findall(r"^    client_max_body_size (\d+)m;", ours, re.M)[0])}
+    for path, block in re.findall(r"location = (/\S+) \{(.*?)\n    \}", ours, re.S):
+        for size in re.findall(r"client_max_body_size (\d+)m;", block):
+            sizes[path] = int(size)
+            assert "proxy_pass http://voice_kit;" in block
+    most = {route.path: route.most(serve) for route in every_route() if isinstance(route, Route)}
+    assert len(set(most.values())) == 2, "those that sound is sent to take more than the others"
+    for path, size in most.items():
+        taken = sizes.get(path, sizes[""]) * 2**20
+        assert size <= taken < 1.1 * size, f"{path} takes {size} bytes, nginx {taken}"
 
 
 # Terraform
