@@ -451,6 +451,7 @@ def test_a_session_ends_after_its_time_or_with_its_token():
     past = Guest("alice", time.time() - 1)
     assert at.lasts(ALICE) == 60
     assert 29 < at.lasts(soon) <= 30
+    assert (at.lasts(ALICE, 45), at.lasts(soon, 45), at.lasts(ALICE, 61)) == (15, 15, 0)
     assert at.lasts(past) == 0
     at.age(59, soon)
     with over("session_too_long"):

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, contextmanager
+from types import SimpleNamespace
 
 import httpx
+import jwt
 import numpy as np
 import pytest
 import websockets
@@ -22,7 +25,7 @@ from helpers_serve import (
 )
 
 from voice_kit.audio.protocols import Playback
-from voice_kit.serve import listening, outbox, realtime
+from voice_kit.serve import limits, listening, outbox, realtime
 from voice_kit.serve.config import Serve
 from voice_kit.serve.jwts import issue
 from voice_kit.serve.outbox import Outbox
@@ -468,6 +471,57 @@ def test_a_session_that_is_too_old_ends_and_says_so():
 
     with served(session_minutes=0.005) as address:
         assert asyncio.run(scene(address)) == ("rate_limit_exceeded", 4429)
+
+
+@contextmanager
+def for_people():
+    """A gateway that takes JWTs, and what makes them: it is given when they expire, from now."""
+
+    def signed(seconds):
+        claims = {"sub": "alice", "aud": JWT.audience, "exp": time.time() + seconds}
+        return {"Authorization": f"Bearer {jwt.encode(claims, JWT.secret, 'HS256')}"}
+
+    with served(secret=JWT.secret) as address:
+        yield address, signed
+
+
+@pytest.mark.parametrize("since", [5, 3600])
+def test_a_token_that_has_expired_opens_no_session(since):
+    async def scene(address, headers):
+        url = f"{address.ws}/v1/realtime"
+        async with websockets.connect(url, additional_headers=headers) as socket:
+            first = json.loads(await socket.recv())
+            return first["type"], first["error"]["message"], await closed(socket)
+
+    with for_people() as (address, signed):
+        kind, message, code = asyncio.run(scene(address, signed(-since)))
+        assert refusals(address) == {"token_expired": 1}
+    assert kind == "error" and "expired" in message and code == 4401
+
+
+def test_a_session_ends_with_its_token_though_the_clock_was_set_back_meanwhile(monkeypatch):
+    behind, at = 0.0, []
+    clock = SimpleNamespace(time=lambda: time.time() - behind, monotonic=time.monotonic)
+    monkeypatch.setattr(limits, "time", clock)
+
+    async def scene(address, headers):
+        nonlocal behind
+        url = f"{address.ws}/v1/realtime"
+        async with websockets.connect(url, additional_headers=headers) as socket:
+            await until(socket, "session.created")
+            behind = 0.7
+            error = await until(socket, "error")
+            limit = await until(socket, "rate_limits.updated")
+            at.append(clock.time())
+            return error["error"], limit["rate_limits"][0]["name"], await closed(socket)
+
+    with for_people() as (address, signed):
+        expires = time.time() + 2
+        error, name, code = asyncio.run(scene(address, signed(2)))
+        assert refusals(address) == {"token_expired": 1}
+    assert "expired" in error["message"]
+    assert (name, code) == ("token_expired", 4401)
+    assert at[0] >= int(expires)
 
 
 def test_a_client_that_vanishes_is_remembered_as_far_as_it_heard():

@@ -103,9 +103,10 @@ class Limits:
             log.warning("limits are counted by this gateway alone (%s)", type(error).__name__)
             return 0.0
 
-    def lasts(self, guest: Guest) -> float:
-        """Seconds that a session of this guest may last from now: its limit, or their token's."""
-        most = self._serve.session_minutes * 60
+    def lasts(self, guest: Guest, seconds: float = 0.0) -> float:
+        """How long a session of this guest that is so old may go on: its limit, or their token's.
+        All in seconds."""
+        most = max(0.0, self._serve.session_minutes * 60 - seconds)
         return most if guest.expires is None else min(most, max(0.0, guest.expires - time.time()))
 
     def age(self, seconds: float, guest: Guest | None = None) -> None:

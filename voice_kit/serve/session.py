@@ -31,6 +31,8 @@ from voice_kit.types import Event, FrameHeard, ToolCall
 
 log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+SOON, SELDOM = 0.05, 60.0
+"""Seconds after its end, and between two looks, at which a session's age is seen."""
 
 
 class EndedError(Exception):
@@ -61,9 +63,8 @@ class Session:
     async def run(self, receive: Receive, send: Send, hold: Hold) -> None:
         """Hold the conversation, until its client leaves or `end` is called."""
         loop = asyncio.get_running_loop()
-        began, shared = loop.time(), self.shared
-        lasts = shared.limits.lasts(self.guest)
-        age = loop.call_later(lasts, lambda: self._too_old(loop.time() - began))
+        self._began, shared = loop.time(), self.shared
+        self._age: asyncio.Handle = loop.call_soon(self._watch_age)
         shared.sessions.add(self)
         writing = loop.create_task(self.outbox.run(send))
         try:
@@ -73,7 +74,7 @@ class Session:
                 self.talk = await asyncio.to_thread(self._assistant, hold, observers)
                 await self._converse(receive, hold)
         finally:
-            age.cancel()
+            self._age.cancel()
             self.outbox.close()
             shared.sessions.discard(self)
             shared.limits.left(self._account)
@@ -205,12 +206,19 @@ class Session:
             self.teller.over(limit)
             raise
 
-    def _too_old(self, seconds: float) -> None:
+    def _watch_age(self) -> None:
+        """Look at its age now and again: a clock that is set, or a machine that slept, tells no
+        timer."""
+        loop, limits = asyncio.get_running_loop(), self.shared.limits
+        seconds = loop.time() - self._began
         try:
-            self.shared.limits.age(seconds + 1.0, self.guest)
+            limits.age(seconds, self.guest)
         except OverLimit as limit:
             self.teller.over(limit)
             self.end(limit.close, limit.message, polite=True)
+        else:
+            wait = min(limits.lasts(self.guest, seconds) + SOON, SELDOM)
+            self._age = loop.call_later(wait, self._watch_age)
 
 
 def _but_frames(*observers: Observer) -> Observer:
