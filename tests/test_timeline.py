@@ -6,7 +6,16 @@ from scenes import FarSpeaker, Scene, after
 from voice_kit.converse.plain import as_json, summary
 from voice_kit.converse.timeline import STAGES, Timeline
 from voice_kit.settings import Settings
-from voice_kit.types import Interrupted, PlaybackStarted, TurnEnded
+from voice_kit.types import (
+    Abandoned,
+    FirstToken,
+    Interrupted,
+    PlaybackStarted,
+    Transcribed,
+    Transcript,
+    TurnEnded,
+    TurnStarted,
+)
 from voice_kit.workshop.fakes import Script
 
 ANSWERS = {"tell a story": "One two three four. Five six."}
@@ -74,6 +83,21 @@ def test_abandoned_starts_are_counted_with_what_they_cost():
     assert kept.abandoned == 1
     assert kept.wasted > 0.1
     assert len(kept.turns) == 1
+
+
+def test_a_start_that_was_cut_in_its_first_stage_has_cost_what_it_took_until_then():
+    kept = Timeline()
+    for event in (
+        TurnStarted(1, 2.0, True),
+        Abandoned(1, 2.3, "its speaker went on"),
+        TurnStarted(2, 4.0, True),
+        Transcribed(2, 4.25, Transcript("ten"), 0.25),
+        FirstToken(2, 4.375, 0.125),
+        Abandoned(2, 9.0, "its speaker went on"),
+    ):
+        kept(event)
+    assert kept.abandoned == 2
+    assert kept.wasted == pytest.approx(0.3 + 0.375), "what waits for its gate costs nothing"
 
 
 def test_every_event_becomes_json_without_its_sound():

@@ -58,6 +58,8 @@ class TurnTimes:
     """What happened in one turn of the conversation, and when."""
 
     number: int
+    began: float = 0.0
+    """When its first stage did."""
     heard: str = ""
     said: str = ""
     said_heard: str = ""
@@ -93,7 +95,8 @@ class Timeline:
         self.abandoned = 0
         """How many starts were dropped without a trace."""
         self.wasted = 0.0
-        """Seconds that engines had worked on those."""
+        """Seconds that engines had worked on those: on the stages that were done, or on the first,
+        where it was under way."""
         self.probabilities: list[tuple[float, float]] = []
         """When, and how likely it was speech: one pair a frame."""
         self._open: dict[int, TurnTimes] = {}
@@ -107,7 +110,8 @@ class Timeline:
             case TurnEnded():
                 self._question = event
             case TurnStarted():
-                self._open[event.turn] = TurnTimes(event.turn, eager=event.eager, typed=event.typed)
+                turn = TurnTimes(event.turn, event.at, eager=event.eager, typed=event.typed)
+                self._open[event.turn] = turn
             case _ if number := getattr(event, "turn", 0):
                 self._add(self._open.setdefault(number, TurnTimes(number)), event)
 
@@ -116,17 +120,14 @@ class Timeline:
         match event:
             case GateOpened() if self._question is not None and not turn.typed:
                 turn.ended = self._question.ended
-                turn.bars[:0] = [
-                    Bar("speech", self._question.started, turn.ended),
-                    Bar("wait", turn.ended, event.at),
-                ]
+                wait = Bar("wait", turn.ended, event.at)
+                turn.bars[:0] = [Bar("speech", self._question.started, turn.ended), wait]
             case Transcribed() | FirstToken() | SpeechReady() if TOOK[type(event)] not in stages:
                 turn.bars.append(Bar(TOOK[type(event)], event.at - event.took, event.at))
             case SentenceReady() if stages[-1:] == ["first_token"]:
                 turn.bars.append(Bar("first_sentence", turn.bars[-1].end, event.at))
             case PlaybackStarted() | PlaybackResumed():
-                if isinstance(event, PlaybackStarted):
-                    turn.first_sound = event.at
+                turn.first_sound = turn.first_sound or event.at
                 turn.bars.append(Bar("playback", event.at, event.at))
             case PlaybackPaused() | Interrupted() | TurnFinished():
                 if stages[-1:] == ["playback"] and not turn.bars[-1].seconds:
@@ -135,7 +136,8 @@ class Timeline:
                 turn.problem = event.message
         if isinstance(event, Abandoned):
             self.abandoned += 1
-            self.wasted += sum(bar.seconds for bar in self._open.pop(turn.number).bars)
+            dropped = self._open.pop(turn.number)
+            self.wasted += sum(bar.seconds for bar in dropped.bars) or event.at - dropped.began
         elif isinstance(event, TurnFinished):
             turn.heard, turn.said, turn.said_heard = event.heard, event.said, event.said_heard
             turn.interrupted = event.interrupted
