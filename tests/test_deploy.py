@@ -883,6 +883,172 @@ def test_every_file_is_spoken_of_and_every_one_spoken_of_is_there():
         assert (ROOT / name).exists() or (DEPLOY / name).exists(), name
 
 
+def sections():
+    """What README.md has under each of its headings: the words, and the commands."""
+    found = re.split(r"^## (.*)$", text("README.md"), flags=re.M)[1:]
+    joined = [each.replace("\\\n", "") for each in found[1::2]]
+    return {
+        heading: (body, "\n".join(re.findall(r"```bash\n(.*?)```", body, re.S)).splitlines())
+        for heading, body in zip(found[::2], joined, strict=True)
+    }
+
+
+STARTS = (
+    ("The image", "docker run"),
+    ("One machine: Docker Compose", "docker compose up"),
+    ("A swarm", "docker stack deploy"),
+    ("Only the gateway, and a web server", "voice-kit serve"),
+    ("One server at Hetzner", "terraform apply"),
+    ("Kubernetes", "kubectl apply -k"),
+)
+
+
+@pytest.mark.parametrize(("heading", "start"), STARTS)
+def test_each_way_ends_with_somebody_who_can_sign_in(heading, start, monkeypatch):
+    from typer.testing import CliRunner
+
+    from voice_kit.cli import app
+    from voice_kit.serve.doors import Doors
+
+    _, commands = sections()[heading]
+    assert any(start in command for command in commands)
+    (before, words) = next(
+        command.split("voice-kit token ") for command in commands if "voice-kit token " in command
+    )
+    given_in_files = "exec" in before and not any("SERVE_SECRET" in each for each in commands)
+    assert ("with-secrets " in before) == given_in_files, "the token would be made without a secret"
+    monkeypatch.setenv(f"{SERVE}SECRET", "s" * 40)
+    made = CliRunner().invoke(app, ["token", *words.split()])
+    assert made.exit_code == 0, made.output
+    token = next(line for line in made.output.splitlines() if line.startswith("eyJ"))
+    assert Doors(Serve(secret="s" * 40)).admit(token).subject == "alice"
+
+
+@pytest.mark.parametrize("heading", [heading for heading, start in STARTS if "docker" in start][1:])
+def test_where_ollama_is_started_it_is_given_a_model_before_the_gateway_looks(heading):
+    everything = sections()[heading][1]
+    commands = [command for command in everything if re.search("ollama pull|gateway", command)]
+    pull = next(n for n, command in enumerate(commands) if "ollama pull qwen3" in command)
+    assert re.search(r"(restart|--force) (voice-kit_)?gateway", commands[pull + 1])
+
+
+def test_the_server_at_hetzner_is_given_a_model_too():
+    commands = sections()["One server at Hetzner"][1]
+    local = sections()["One machine: Docker Compose"][1]
+    assert [
+        each for each in local if each.startswith(("docker compose exec", "docker compose r"))
+    ] == commands[-3:]
+    (folder,) = [each.removeprefix("cd /opt/voice-kit/") for each in commands if "/opt/" in each]
+    assert (ROOT / folder).samefile(DEPLOY)
+
+
+def behind_its_proxy(serve, proxy):
+    """What a browser is answered that comes over https by a proxy at this address."""
+    from helpers_http import shared_with
+
+    from voice_kit.serve.app import create_app
+    from voice_kit.serve.headers import behind
+    from voice_kit.serve.jwts import issue
+
+    async def asked():
+        shared = shared_with(**serve.model_dump())
+        gateway = httpx.ASGITransport(
+            behind(create_app(shared), serve.proxies), client=(proxy, 40000)
+        )
+        headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+        async with httpx.AsyncClient(
+            transport=gateway, base_url="http://talk.example.org", headers=headers
+        ) as browser:
+            token, _ = issue(serve, "alice", 1)
+            return await browser.get("/", params={"token": token})
+
+    return asyncio.run(asked())
+
+
+def readme_s():
+    commands = sections()["Only the gateway, and a web server"][1]
+    set_there = dict(re.findall(r"^export (\w+)=(.*)$", "\n".join(commands), re.M))
+    assert set_there.pop(f"{SERVE}SECRET").strip('"') == (
+        "$(cat ~/.voice-kit/secrets/voice_kit_serve_secret)"
+    )
+    assert commands.index("./make-secrets") < commands.index("voice-kit serve")
+    return set_there
+
+
+def compose_s():
+    return {
+        name: default_of(value)
+        for name, value in compose()["services"]["gateway"]["environment"].items()
+        if name.startswith(SERVE)
+    }
+
+
+PROXIES = [
+    (readme_s, "127.0.0.1"),
+    (compose_s, "172.18.0.1"),
+    (lambda: one("ConfigMap")["data"], "10.42.0.5"),
+]
+
+
+@pytest.mark.parametrize(("settings", "proxy"), PROXIES, ids=["alone", "compose", "kubernetes"])
+def test_everybody_has_an_address_and_a_memory_of_their_own(settings, proxy, monkeypatch):
+    from voice_kit.serve.doors import Doors
+
+    for name, value in settings().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(f"{SERVE}SECRET", "s" * 40)
+    serve = load_serve()
+    assert Doors(serve).jwts
+    cookie = behind_its_proxy(serve, proxy).headers["set-cookie"]
+    assert "; Secure" in cookie, f"what {proxy} says of whom it speaks for is not believed"
+    cookie = behind_its_proxy(serve, "203.0.113.9").headers["set-cookie"]
+    assert "; Secure" not in cookie, "anybody may say who they are"
+
+
+def test_every_variable_of_compose_is_explained():
+    words = sections()["One machine: Docker Compose"][0]
+    used = set(re.findall(r"\$\{(\w+)", text("compose.yaml"))) - {"HOME"}
+    assert {"PROXIES", "ORIGINS"} <= used
+    assert {name for name in used if f"`{name}`" not in words} == set()
+    swarm = sections()["A swarm"]
+    (told,) = re.findall(r"^export PROXIES=(\S+)", "\n".join(swarm[1]), re.M)
+    serve = Serve(proxies=told)
+    assert (
+        default_of(compose()["services"]["gateway"]["environment"][f"{SERVE}PROXIES"])
+        in serve.proxies
+    )
+    assert all(ip_network(each) for each in serve.proxies) and len(serve.proxies) == 2
+
+
+def test_what_is_open_to_strangers_is_said():
+    from helpers_http import shared_with
+
+    from voice_kit.serve.app import create_app
+
+    async def opened():
+        app = create_app(shared_with(secret="s" * 40))
+        far = httpx.ASGITransport(app, client=("203.0.113.7", 40000))
+        async with httpx.AsyncClient(transport=far, base_url="http://talk.example.org") as stranger:
+            for route in every_route():
+                path = getattr(route, "path", "")
+                file = "/orb.js" if path == "/static/show" else "/page.js"
+                for method in getattr(route, "methods", None) or ["GET"]:
+                    if path in {"", "/v1/realtime"}:
+                        continue
+                    url = re.sub(r"\{[^}]*\}", "x", path) + file * path.startswith("/static")
+                    answer = await stranger.request(method, url)
+                    assert answer.status_code in {200, 401}, f"{method} {url}: {answer}"
+                    if answer.status_code == 200:
+                        yield path
+
+    async def collected():
+        return {path async for path in opened()}
+
+    (said,) = re.findall(r"^Open to everybody: (.*?\.) ", text("README.md"), re.M)
+    found = asyncio.run(collected()) - {"/static/show"}
+    assert "/" in found and set(re.findall(r"`(/\S*)`", said)) == found
+
+
 def test_no_file_names_a_registry_of_packages():
     for path in files():
         found = re.search(r"pypi\.org|pythonhosted|index-url|npmjs", path.read_text("utf-8"))
