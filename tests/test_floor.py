@@ -125,6 +125,30 @@ def test_an_answer_does_not_go_on_under_someone_who_speaks_again():
     assert users(scene)[-1] == "wait a moment"
 
 
+@pytest.mark.parametrize(
+    "laugh",
+    ["Ha ha ha.", "Hahaha!", "Heh.", "Haha, right.", "Hi hi hi hi", "Ah ah ah ah ah", "Jajaja"],
+)
+def test_a_laugh_lets_the_answer_go_on(laugh):
+    scene = Scene(Script(), *(0.5, ("tell a story", 1.0), 2.0, (laugh, 0.3), 12.0), answers=STORY)
+    assert scene.one(PlaybackResumed).at - scene.one(PlaybackPaused).at < 0.6
+    assert not scene.all(Interrupted)
+    assert scene.memory == [("user", "tell a story"), ("assistant", LONG)]
+
+
+@pytest.mark.parametrize("words", ["He", "Hi", "Hi, he asked", "Ha ha, stop", "Hey", "Ohio"])
+def test_words_that_only_begin_like_a_laugh_interrupt(words):
+    scene = Scene(Script(), *(0.5, ("tell a story", 1.0), 2.0, (words, 0.3), 6.0), answers=STORY)
+    assert scene.one(Interrupted).reason == "its words"
+
+
+def test_a_laugh_of_half_a_second_stops_the_answer_for_its_words_are_not_known_yet():
+    scene = Scene(
+        Script(), *(0.5, ("tell a story", 1.0), 2.0, ("Ha ha ha", 0.7), 6.0), answers=STORY
+    )
+    assert scene.one(Interrupted).reason == "speech lasted 0.5 s"
+
+
 def test_an_answer_that_is_ready_while_someone_may_be_going_on_waits_with_its_first_sound():
     scene = Scene(
         Script(),

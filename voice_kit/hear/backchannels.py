@@ -1,23 +1,21 @@
-"""The small words that say “I am listening”, not “it is my turn”."""
+"""The small words that say “I am listening”, not “it is my turn”, and laughter.
+
+Laughter is known by its words. Where it goes on for `interrupt.after` seconds without a pause, it
+stops an answer like any speech: what it was is known only once it is transcribed.
+"""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from importlib.resources import files
 
 from voice_kit.types import Transcript
 
-BACKCHANNELS: dict[str, str] = {
-    "en": (
-        "mhm mm hm hmm mmm uh huh um ah aha oh yeah yes yep yup ok okay right sure good nice wow "
-        "really i see"
-    ),
-    "fr": "mm hm hum euh ah oh oui ouais ok okay d'accord bien bon voilà",
-    "it": "mm hm eh ah oh sì si ok okay certo bene già capito",
-    "es": "mm hm eh ah oh sí si ok okay vale claro bueno ya",
-    "de": "mm hm mhm äh ah oh ja jo ok okay genau gut klar stimmt aha",
-}
-"""After the continuers and acknowledgement tokens that Jurafsky et al. (1998) count as
-backchannels, "Lexical, Prosodic, and Syntactic Cues for Dialog Acts"."""
+_TEXT = files("voice_kit.hear").joinpath("backchannels.toml").read_text(encoding="utf-8")
+_KNOWN = tomllib.loads(_TEXT)
+BACKCHANNELS: dict[str, str] = _KNOWN["words"]
+LAUGHTER = re.compile(_KNOWN["laughter"], re.VERBOSE)
 
 
 def words(transcript: Transcript | None) -> list[str]:
@@ -26,7 +24,7 @@ def words(transcript: Transcript | None) -> list[str]:
 
 
 def is_backchannel(text: str, language: str) -> bool:
-    """Whether someone who says this while we speak wants us to go on."""
+    """Whether someone who says this while we speak wants us to go on, or laughs."""
     known = BACKCHANNELS.get(language, BACKCHANNELS["en"]).split()
-    said = words(Transcript(text))
-    return bool(said) and len(said) <= 3 and all(word in known for word in said)
+    said = words(Transcript(LAUGHTER.sub(" ", text.lower())))
+    return bool(words(Transcript(text))) and len(said) <= 3 and all(word in known for word in said)
