@@ -10,10 +10,17 @@ from typing import Any
 from fastapi import FastAPI
 
 from voice_kit.engines import Choice
+from voice_kit.errors import VoiceKitError
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Doors
 from voice_kit.serve.server import Server, config_of, listening, run_workers, settle
 from voice_kit.settings import Settings
+
+CLUSTERS = (
+    "Each of several processes would start a cluster of its own. Leave --workers out, or start one "
+    "for all: ray start --head && serve run --non-blocking --name voice-kit "
+    "voice_kit.serve.ray_app:app; then take --ray auto."
+)
 
 
 class Running:
@@ -27,6 +34,8 @@ class Running:
         self.picture = ""
         """The address as a QR code, for a phone."""
         self._more: dict[str, Any] = {}
+        if serve.workers > 1 and serve.ray == "local":
+            raise VoiceKitError(CLUSTERS)
         named = serve.host
         if serve.lan:
             serve, named = self._in_the_room(serve)

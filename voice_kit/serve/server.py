@@ -10,12 +10,14 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import multiprocess
 
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve.config import Serve
 from voice_kit.serve.headers import behind
 from voice_kit.serve.logs import log_config
+from voice_kit.serve.metrics import several_workers
 from voice_kit.serve.shared import Shared
 
 BACKLOG = 2048
@@ -120,6 +122,12 @@ class Worker(multiprocess.Process):
         if not isinstance(self._server, Server):
             self._server = Server(self.config)
         return self._server
+
+    def join(self) -> None:
+        """Wait until it has ended, whether it could tidy up or not."""
+        super().join()
+        if several_workers() and self.pid is not None:  # its sessions have ended with it
+            mark_process_dead(self.pid)  # type: ignore[no-untyped-call]
 
 
 def run_workers(config: uvicorn.Config, sock: socket.socket) -> None:
