@@ -180,9 +180,9 @@ sound
 # %% [markdown]
 # ## Stop
 #
-# Live, go on talking as long as you like, and stop it with the button. Restarting the kernel or
-# closing the page ends it as well, and lets the microphone go. What was recorded for *again* is
-# deleted now; press **Record** before to keep it.
+# Live, go on talking as long as you like, and stop it with the button. Restarting the kernel ends
+# it as well; closing the page, or clearing this output, lets the microphone go. What was recorded
+# for *again* is deleted now; press **Record** before to keep it.
 
 # %%
 if not LIVE:

@@ -1,8 +1,8 @@
 """A wake phrase, spotted by PocketSphinx: any English words, nothing to train or to download.
 
 Of twelve “hey computer”, alone or before a question in the voices of flite, it missed none in
-quiet and none at 20 dB over noise, and four at 10 dB; in six minutes of other speech “a computer”
-woke it once. Printed by `python -m voice_kit.workshop.wake`, for other phrases and thresholds too.
+quiet and none at 20 dB over noise, and four at 10 dB; six minutes of other speech and noise woke
+it once. `python -m voice_kit.workshop.wake` prints it, for other phrases and thresholds too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from voice_kit.types import RATE, Samples
 SYLLABLES = 4
 """Of shorter phrases, such as “hey kit”, it hears one a few times a minute in other speech."""
 THRESHOLD = 1e-30
-"""How much likelier the phrase must be than anything else: 1 is strict, 1e-50 wakes easily. At 1e-40
-it hears more in noise and, with some phrases, wakes for less: `python -m voice_kit.workshop.wake`
-prints both."""
+"""How much likelier the phrase must be than anything else: 1 is strict, 1e-50 wakes easily."""
 VOWELS = re.compile(r"[AEIOU][A-Z]")
 REFRESH = 60 * RATE
 """Samples after which it begins anew, in a quiet moment: what it knows of a voice grows old."""
