@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ pytest.importorskip("prometheus_client", reason="no client: pip install 'voice-k
 import httpx
 import websockets
 from helpers_http import TOKEN, app_of, serving, shared_with
-from helpers_serve import say, served, until
+from helpers_serve import say, served, stubs, until
 from prometheus_client.parser import text_string_to_metric_families
 from scenes import Faulty, Scene
 from scripted_server import ScriptedServer
@@ -23,7 +24,8 @@ from scripted_server import ScriptedServer
 from voice_kit.hear.batch import Batch
 from voice_kit.serve import health
 from voice_kit.serve.metrics import REASONS, Metrics
-from voice_kit.types import FRAME, Failed, FrameHeard
+from voice_kit.serve.shared import Shared
+from voice_kit.types import FRAME, RATE, Audio, Failed, FrameHeard, Transcript
 from voice_kit.workshop.fakes import (
     LoudnessDetector,
     Script,
@@ -162,6 +164,42 @@ def test_the_wait_for_the_frames_of_others_is_counted():
 
     asyncio.run(two())
     assert read(metrics)["queue_seconds_count", "vad_batch"] > 0
+
+
+@dataclass
+class Held:
+    """A recogniser that hears once it is let."""
+
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    name: str = "held"
+    stops: str = "async"
+
+    async def transcribe(self, audio):
+        self.asked.set()
+        await self.go.wait()
+        return Transcript("hello")
+
+    def abort(self):
+        """Nothing to do: for this it is put in a pool."""
+
+
+def test_the_wait_for_a_recogniser_is_counted():
+    async def scene():
+        stt = Held()
+        shared = Shared(engines=stubs(stt=stt))
+        sound = Audio(np.zeros(1600, np.float32), RATE)
+        pool = shared.engines.stt.current
+        both = [asyncio.ensure_future(pool.transcribe(sound)) for _ in range(2)]
+        await stt.asked.wait()
+        one = read(shared.metrics)["queue_seconds_count", "stt"]
+        stt.go.set()
+        await asyncio.gather(*both)
+        return one, read(shared.metrics)
+
+    one, values = asyncio.run(scene())
+    assert (one, values["queue_seconds_count", "stt"]) == (1, 2)
+    assert values["queue_seconds_sum", "stt"] > 0
 
 
 def test_a_late_event_loop_is_seen():

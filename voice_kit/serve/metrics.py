@@ -44,7 +44,8 @@ Observer = Callable[[Event], None]
 FAILING = ("vad", "stt", "judge", "llm", "tts", "brain", "microphone", "speaker", "memory")
 MEASURED = tuple(stage for stage in STAGES if stage != "speech")
 """How long people speak is theirs alone."""
-QUEUES = ("vad_batch", "stt", "llm", "tts", "http", "loop")
+QUEUES = ("vad_batch", "stt", "http", "loop")
+"""For the frames of others, a recogniser, a request's turn, and the event loop itself."""
 WITHOUT = ("redis",)
 """What a gateway can do without."""
 REASONS = 32

@@ -16,6 +16,7 @@ from voice_kit.types import Audio, Stops, Transcript
 E = TypeVar("E")
 MOST = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Workers of a pool: each may keep a core or two busy."""
+Waited = Callable[[float], object]
 
 
 class Pool:
@@ -27,19 +28,27 @@ class Pool:
     stops: Stops = "async"
 
     def __init__(
-        self, first: Transcriber, another: Callable[[], Transcriber] | None = None, most: int = MOST
+        self,
+        first: Transcriber,
+        another: Callable[[], Transcriber] | None = None,
+        most: int = MOST,
+        waited: Waited = lambda seconds: None,
     ) -> None:
-        """More than the `first` are made by `another` once all are busy."""
+        """More than the `first` are made by `another` once all are busy. `waited` is told how many
+        seconds a sound waited for its worker."""
         self.name = first.name
         self.speculative = bool(getattr(first, "speculative", True))
-        self._free, self._another = [first], another
+        self._free, self._another, self._waited = [first], another, waited
         self._room = asyncio.Semaphore(most if another else 1)
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """What is said, by the first worker that is free. Raises as it does."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         async with self._room:
             try:
                 worker = self._free.pop() if self._free else await self._made()
+                self._waited(loop.time() - began)
                 try:
                     return await call("stt", worker, lambda: worker.transcribe(audio), None)
                 finally:
@@ -76,6 +85,8 @@ class Once(Generic[E]):
     _engine: E
 
 
-def pooled(engine: Any, another: Callable[[], Any] | None = None) -> Any:
+def pooled(
+    engine: Any, another: Callable[[], Any] | None = None, waited: Waited = lambda seconds: None
+) -> Any:
     """The engine, in a pool if it is one whose calls are ended by `abort`."""
-    return Pool(engine, another) if hasattr(engine, "abort") else engine
+    return Pool(engine, another, waited=waited) if hasattr(engine, "abort") else engine

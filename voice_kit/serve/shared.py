@@ -135,9 +135,10 @@ class Shared:
         """Engines that many conversations may use at once."""
         stt = next((each.spec for each in engines.choices if each.stage == "stt"), None)
         another = partial(make, "stt", stt, self.settings) if stt else None
+        pool = partial(pooled, waited=self.metrics.queue("stt"))
         return Engines(
             Line("vad", self._batched(engines.vad.current), _each_once(engines.vad, self._batched)),
-            Line("stt", pooled(engines.stt.current, another), _each_once(engines.stt, pooled)),
+            Line("stt", pool(engines.stt.current, another), _each_once(engines.stt, pool)),
             Line("llm", engines.llm.current, _each_once(engines.llm)),
             Line("tts", engines.tts.current, _each_once(engines.tts)),
             Line("judge", engines.judge.current, _each_once(engines.judge)),
