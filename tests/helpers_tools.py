@@ -15,7 +15,7 @@ class Asked:
 
     def __init__(self, words="", model=None, certain=True):
         self.words, self.settings, self.by = words, Settings(), ""
-        self.certain = asyncio.Event()
+        self.certain, self.acted = asyncio.Event(), asyncio.Event()
         if certain:
             self.certain.set()
         self.told = []

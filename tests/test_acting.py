@@ -19,13 +19,16 @@ from voice_kit.types import (
     Abandoned,
     FirstToken,
     GateOpened,
+    Interrupted,
     Message,
+    PlaybackStarted,
     Route,
     Routed,
+    SpeechStarted,
     ToolCall,
     ToolUsed,
 )
-from voice_kit.workshop.fakes import Script, ScriptedModel, scripted
+from voice_kit.workshop.fakes import HummingVoice, Script, ScriptedModel, scripted
 
 
 @dataclass
@@ -459,3 +462,49 @@ def test_a_tool_that_asks_nothing_this_time_is_not_done_twice_by_a_later_yes():
     brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete]))
     Scene(script, ("delete it", 1.0), 4.0, ("yes", 1.0), 4.0, engines=acting(script, brain))
     assert kept == ["milk"]
+
+
+class SlowSkill(OneSkill):
+    """Understands a sentence and that sentence with more behind it, as a timer with a name."""
+
+    def find(self, words):
+        return self.call if words.startswith(self.words) else None
+
+
+@pytest.mark.parametrize("how", ["on the loop", "in a thread"])
+def test_a_tool_that_worked_before_the_answer_was_heard_is_not_used_again_when_speech_resumes(how):
+    kept, delete = notebook()
+    if how == "on the loop":
+
+        @tool(name="delete_note")
+        async def delete(number: int = 1) -> str:
+            """Delete the last notes."""
+            del kept[-number:]
+            return f"Deleted. {len(kept)} left."
+
+    script = Script()
+    whole = "delete it and call me"
+    routes = {"delete it": ("skill", 0.9), whole: ("skill", 0.9)}
+    brain = Acting(Signposts(routes), SlowSkill("delete it", CALL), Tools([delete]))
+    engines = replace(acting(script, brain), tts=Line("tts", HummingVoice(delay=2.0)))
+    scene = Scene(script, ("delete it", 1.0), 0.8, ("and call me", 1.0), 12.0, engines=engines)
+    assert kept == ["milk"]
+    assert scene.one(ToolUsed).at < scene.all(SpeechStarted)[1].at, "too late: this tests nothing"
+    assert 1 not in [event.turn for event in scene.all(PlaybackStarted)], "it was heard already"
+    assert scene.one(Interrupted).turn == 1
+    assert not [event for event in scene.all(Abandoned) if event.turn == 1]
+    users = [text for role, text in scene.memory if role == "user"]
+    assert users == ["delete it", "and call me"]
+
+
+def test_speech_that_resumes_before_anything_was_done_is_one_turn_as_ever():
+    kept, delete = notebook()
+    script = Script()
+    whole = "delete it and call me"
+    routes = {whole: ("skill", 0.9)}
+    brain = Acting(Signposts(routes), OneSkill(whole, CALL), Tools([delete]))
+    engines = replace(acting(script, brain), tts=Line("tts", HummingVoice(delay=2.0)))
+    scene = Scene(script, ("delete it", 1.0), 0.8, ("and call me", 1.0), 12.0, engines=engines)
+    assert kept == ["milk"]
+    assert [text for role, text in scene.memory if role == "user"] == [whole]
+    assert not scene.all(Interrupted)

@@ -571,6 +571,29 @@ def test_what_was_done_is_told_again_and_not_done_again(tmp_path):
     assert brain.done == 1
 
 
+@pytest.mark.parametrize("takes", [0.05, 1.5])
+def test_speech_that_came_after_a_tool_was_used_is_no_part_of_its_turn_in_a_replay_either(
+    tmp_path, takes
+):
+    class Acts(Counting):
+        async def answer(self, thought):
+            await thought.certain.wait()
+            thought.acted.set()
+            await asyncio.sleep(takes)  # speech resumes after it, or meanwhile
+            self.done += 1
+            thought.tell(ToolUsed, ToolCall("count", {"by": 1}), "1", takes, True, ())
+            yield "Counted."
+
+    script, brain = Script(), Acts()
+    engines = replace(scripted(script, tts=HummingVoice(2.0)), brain=Line("brain", brain))
+    sound = script.sound(0.5, ("count it", 1.0), 0.8, ("and again", 1.0), 8.0)
+    before = record(tmp_path / "talk", engines, sound)
+    assert [turn.times.heard for turn in before.turns] == ["count it", "and again"]
+    done = brain.done
+    assert difference(before.events, replay(before, make=nobody).events) == ""
+    assert brain.done == done
+
+
 def test_the_whole_assistant_replays_without_its_tools(tmp_path):
     script = Script()
     sums, story = ("what is two plus two", 1.0), ("tell me a story", 0.8)

@@ -336,7 +336,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """Work on an answer was dropped; nothing of it was heard or remembered."""
+    """Work on an answer was dropped; nothing of it was heard, remembered or done."""
 
     turn: int
     at: float

@@ -138,7 +138,7 @@ class Floor:
         answer = self._answer
         if answer is None or not self.ears.speaking:
             return
-        if not answer.heard and answer.audio is not None:
+        if not answer.heard and not answer.acted.is_set() and answer.audio is not None:
             if self.ears.spoken >= self.ears.rules.shortest:
                 self._join(answer)
                 self._answer = None

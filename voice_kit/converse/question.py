@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from voice_kit.converse.line import Line
@@ -26,6 +26,8 @@ class Question:
     llm: Line[Any]
     certain: asyncio.Event
     tell: Callable[..., None]
+    acted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set before a tool is used."""
     by: str = ""
     """Who answers; empty for the language model."""
 

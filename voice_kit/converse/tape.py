@@ -53,6 +53,8 @@ class Step:
     """A brain waited for the turn to be certain. `cost` is without that."""
     asked: bool = False
     """A brain asked the language model."""
+    acted: bool = False
+    """A brain is about to use a tool."""
     by: str = ""
     """Who answers, of a brain."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from voice_kit.converse.kept import Kept, Reel
 from voice_kit.converse.plain import as_json
 from voice_kit.converse.tape import Tape, event_of, key
+from voice_kit.converse.taped import LATE
 from voice_kit.think.protocols import Brain, Chat, Thought
 from voice_kit.types import Event
 
@@ -42,11 +43,13 @@ class TapedBrain:
             steps.clear()
         for step in steps:
             if step.cost is not None:
-                await asyncio.sleep(step.cost)
+                await asyncio.sleep(step.cost + LATE * step.cut)
             step.fail()
             thought.by = step.by or thought.by
             if step.gate:
                 await thought.certain.wait()
+            elif step.acted:
+                thought.acted.set()
             elif step.told is not None and (event := event_of(step.told)):
                 _, _, *names = event.__dataclass_fields__
                 thought.tell(type(event), *(getattr(event, name) for name in names))
@@ -72,6 +75,11 @@ class _Kept:
     def certain(self) -> _Gate:
         """As the question's."""
         return _Gate(self._thought.certain, self)  # kept, it would keep the turn and its sound
+
+    @property
+    def acted(self) -> _Mark:
+        """As the question's."""
+        return _Mark(self._thought.acted, self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._thought, name)
@@ -127,3 +135,13 @@ class _Gate:
         self._kept.put(gate=True)
         await self._certain.wait()
         self._kept.begin()
+
+
+class _Mark:
+    def __init__(self, acted: asyncio.Event, kept: _Kept) -> None:
+        self.is_set = acted.is_set
+        self._acted, self._kept = acted, kept
+
+    def set(self) -> None:
+        self._kept.put(acted=True)
+        self._acted.set()

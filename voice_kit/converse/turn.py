@@ -74,6 +74,7 @@ class Turn:
     dropped: str = ""
     """Why nothing of it is remembered; empty when it is."""
     certain: asyncio.Event = field(default_factory=asyncio.Event)
+    acted: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once memory holds what was heard."""
     playback: Playback | None = None
@@ -193,7 +194,8 @@ class Turn:
 
     async def _sentences(self, words: str) -> AsyncGenerator[str, None]:
         llm, brain = self.desk.engines.llm, self.desk.engines.brain.current
-        question = Question(words, self.settings, self.desk.history, llm, self.certain, self.tell)
+        known = words, self.settings, self.desk.history, llm
+        question = Question(*known, self.certain, self.tell, self.acted)
         cut = getattr(brain, "cutter", Sentences)(self.settings.language)
         began, first = self.desk.now(), True
         try:

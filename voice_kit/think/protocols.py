@@ -33,6 +33,9 @@ class Thought(Protocol):
 
     by: str
     """Who answers: set before the first token; empty for the language model."""
+    acted: asyncio.Event
+    """Set before anything is done that must not be done twice: the turn stands then, though
+    nothing of it was heard yet."""
 
     @property
     def words(self) -> str:

@@ -177,6 +177,7 @@ class Tools:
         try:
             self._before(call)
             found, arguments = self.prepared(call)
+            thought.acted.set()
             result = await _done(thought, found, arguments)
         except VoiceKitError as error:
             result = Result(_cut(str(error), SPOKEN, " …"), worked=False)
