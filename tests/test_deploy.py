@@ -47,6 +47,10 @@ PORT = Serve().port
 KUBERNETES_VERSION = "1.33"
 FOREIGN = {"PATH", "HOME", "HF_HOME", "OLLAMA_HOST"} | {
     "MPLCONFIGDIR",
+    "LD_LIBRARY_PATH",
+    "OLLAMA_MODELS",
+    "OLLAMA_KEEP_ALIVE",
+    "OLLAMA_NUM_PARALLEL",
     "PYTHONUNBUFFERED",
     "PYTHONDONTWRITEBYTECODE",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED",
@@ -510,6 +514,58 @@ def test_ray_serve_accepts_its_configuration_and_finds_what_is_named_in_it():
     for each in application.deployments:
         asked = each.autoscaling_config["target_ongoing_requests"]
         assert asked <= found.ONGOING[each.name], f"{each.name} would never grow"
+
+
+def ray_serve_s():
+    (application,) = yaml.safe_load(one("RayService", "engines")["spec"]["serveConfigV2"])[
+        "applications"
+    ]
+    return application["args"], {each["name"]: each for each in application["deployments"]}
+
+
+def test_every_engine_of_ray_is_named_and_the_image_for_it_has_its_packages():
+    args, _ = ray_serve_s()
+    settings = load_settings(args)
+    engines = {stage: getattr(settings, stage).partition(":")[0] for stage in ("stt", "llm", "tts")}
+    assert "auto" not in engines.values() and settings.device != "auto"
+    (built,) = [each for each in sections()["Kubernetes"][1] if each.startswith("docker build")]
+    (given,) = re.findall(r'--build-arg MORE="([^"]+)"', built)
+    extra = {re.split("==", each)[0] for each in given.split()}
+    plain = {re.match(r"[\w-]+", each)[0] for each in PROJECT["dependencies"]}
+    wanted = {"whisper": {"faster-whisper", "nvidia-cublas-cu12"}, "ollama": {"ollama"}}
+    wanted |= {"kokoro": {"kokoro"}}
+    for stage, engine in engines.items():
+        assert wanted[engine] <= extra | plain, f"{stage}: the image has no {engine}"
+    assert given in text("Dockerfile"), "the Dockerfile says something else"
+    assert image_env()["LD_LIBRARY_PATH"].endswith("/site-packages/nvidia/cublas/lib")
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    for each in given.split():
+        assert "==" in each or re.search(rf"^{each}==", pins, re.M), f"{each} is of any version"
+
+
+def test_ray_s_language_model_is_where_it_is_looked_for_and_takes_no_card_of_ray_s():
+    args, deployments = ray_serve_s()
+    service = one("Service", "ollama")
+    port = service["spec"]["ports"][0]["port"]
+    assert args["options.ollama.host"] == f"http://{service['metadata']['name']}:{port}"
+    (container,) = one("StatefulSet", "ollama")["spec"]["template"]["spec"]["containers"]
+    _, _, fetched = container["lifecycle"]["postStart"]["exec"]["command"][-1].rpartition(" ")
+    assert args["llm"] == f"ollama:{fetched}"
+    assert container["image"] == compose()["services"]["ollama"]["image"]
+    cards = {
+        name: each["ray_actor_options"].get("num_gpus", 0) for name, each in deployments.items()
+    }
+    assert cards["stt"] > 0 and cards["tts"] > 0 and cards["llm"] == 0
+    policies = {each["metadata"]["name"]: each["spec"] for each in objects("NetworkPolicy")}
+    (out,) = policies["engines-to-ollama"]["egress"]
+    assert policies["engines-to-ollama"]["podSelector"] == policies["engines"]["podSelector"]
+    assert out["to"] == [{"podSelector": policies["ollama"]["podSelector"]}]
+    assert [each["port"] for each in out["ports"]] == [port]
+    (into,) = policies["ollama"]["ingress"]
+    assert into["from"] == [{"podSelector": policies["engines"]["podSelector"]}]
+    ready = sections()["Kubernetes"][1]
+    first = next(n for n, each in enumerate(ready) if "rollout status statefulset/ollama" in each)
+    assert first < ready.index("kubectl apply -k kubernetes-ray")
 
 
 def test_every_pod_is_unprivileged_and_bounded():
