@@ -1,7 +1,10 @@
 """The wire by itself: what is understood, what is refused, and what is said."""
 
+import ast
 import base64
 import json
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,7 +20,9 @@ from voice_kit.serve.protocol import (
     HEADER,
     KNOWN,
     BadMessageError,
+    Control,
     Heard,
+    ServerEvent,
     Silence,
     Sound,
     parse,
@@ -28,6 +33,7 @@ from voice_kit.settings import Settings
 from voice_kit.types import FRAME
 
 SETTINGS = Settings()
+MODULES = sorted(Path(protocol.__file__).parent.glob("*.py"))
 
 
 def text(**message):
@@ -211,6 +217,32 @@ def test_what_is_said_are_events_of_openai():
     for message in told:
         assert schema.validate_json(message).type == json.loads(message)["type"]
     assert len(told) == 5
+
+
+def said_in(*names):
+    """The texts that stand first in calls of a function so named, in all of the gateway's modules;
+    of a variable there, those that it was annotated with."""
+    found = set()
+    for path in MODULES:
+        tree = ast.parse(path.read_text("utf-8"))
+        called = [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
+        firsts = [each.args[0] for each in called if each.args and name_of(each.func) in names]
+        variables = {each.id for each in firsts if isinstance(each, ast.Name)}
+        for each in ast.walk(tree):
+            if isinstance(each, ast.AnnAssign) and name_of(each.target) in variables:
+                firsts.append(each.value)
+        found |= {each.value for each in firsts if isinstance(each, ast.Constant)}
+    return found
+
+
+def name_of(node):
+    return getattr(node, "attr", getattr(node, "id", ""))
+
+
+def test_all_that_the_gateway_says_is_in_the_protocol_and_nothing_else_is():
+    assert len(MODULES) > 50
+    assert said_in("say", "_doubt", "said") == set(get_args(ServerEvent))
+    assert said_in("_control") == set(get_args(Control))
 
 
 def wish(**session):

@@ -39,7 +39,7 @@ class Mouth:
         self._events = self._names = 0
         self._last = ""  # the last item of the conversation
 
-    def say(self, kind: str, /, **fields: Any) -> None:
+    def say(self, kind: protocol.ServerEvent, /, **fields: Any) -> None:
         """Send a text message."""
         self._events += 1
         self._put(protocol.said(kind, f"event_{self._events}", **fields))

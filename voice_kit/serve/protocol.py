@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from voice_kit.serve.fields import needed, object_of, text_of
 from voice_kit.types import FRAME
 
 VERSION = 1
@@ -125,7 +126,7 @@ def parse(text: str) -> Asked:
         tree = None
     if not isinstance(tree, dict):
         raise BadMessageError("invalid_json", "A text message is one JSON object.")
-    event_id = _text(tree.get("event_id"), 64) or None
+    event_id = text_of(tree.get("event_id"), 64) or None
     try:
         return _asked(tree, event_id)
     except BadMessageError as error:
@@ -144,23 +145,23 @@ def _asked(tree: Json, event_id: str | None) -> Asked:
     more: Json = {}
     match kind:
         case "session.authenticate":
-            more = {"token": _needed(tree["token"], 8_192)}
+            more = {"token": needed(tree["token"], 8_192)}
         case "session.update":
-            more = {"session": _object(tree["session"])}
+            more = {"session": object_of(tree["session"])}
         case "input_audio_buffer.append":
             more = {"audio": _pcm(tree["audio"])}
         case "conversation.item.create":
-            more = _item(_object(tree["item"]))
+            more = _item(object_of(tree["item"]))
         case "conversation.item.delete":
-            more = {"item_id": _needed(tree["item_id"], 64)}
+            more = {"item_id": needed(tree["item_id"], 64)}
         case "conversation.item.truncate":
             seconds = int(tree["audio_end_ms"]) / 1000
-            more = {"item_id": _needed(tree["item_id"], 64), "seconds": max(0.0, seconds)}
+            more = {"item_id": needed(tree["item_id"], 64), "seconds": max(0.0, seconds)}
         case "response.create":
-            wanted = _object(tree.get("response") or {})
-            more = {"text": _text(wanted.get("instructions"), 10 * LONGEST)}
+            wanted = object_of(tree.get("response") or {})
+            more = {"text": text_of(wanted.get("instructions"), 10 * LONGEST)}
         case "voice_kit.heard":
-            more = {"heard": tuple(_heard(_object(each)) for each in tree["heard"][:64])}
+            more = {"heard": tuple(_heard(object_of(each)) for each in tree["heard"][:64])}
     return Asked(kind, event_id, **more)
 
 
@@ -170,8 +171,8 @@ def _item(item: Json) -> Json:
         raise BadMessageError("unsupported_item", "An item is a message of the user or assistant.")
     if not content or any(part["type"] not in ("input_text", "output_text") for part in content):
         raise BadMessageError("unsupported_item", "The content of an item is text.")
-    words = "\n".join(_needed(part["text"], LONGEST) for part in content[:16])
-    return {"item_id": _text(item.get("id"), 64), "role": item["role"], "text": words[:LONGEST]}
+    words = "\n".join(needed(part["text"], LONGEST) for part in content[:16])
+    return {"item_id": text_of(item.get("id"), 64), "role": item["role"], "text": words[:LONGEST]}
 
 
 def _heard(tree: Json) -> Heard:
@@ -184,7 +185,7 @@ def _heard(tree: Json) -> Heard:
 
 def _pcm(text: object) -> bytes:
     try:
-        data = base64.b64decode(_needed(text, 1 << 30), validate=True)
+        data = base64.b64decode(needed(text, 1 << 30), validate=True)
     except ValueError:
         raise BadMessageError("invalid_base64", "The audio is no base64.") from None
     if len(data) % 2:
@@ -192,24 +193,23 @@ def _pcm(text: object) -> bytes:
     return data
 
 
-def _object(value: Any) -> Json:
-    if isinstance(value, dict):
-        return value
-    raise TypeError
-
-
-def _needed(value: object, most: int) -> str:
-    if isinstance(value, str) and value:
-        return _text(value, most)
-    raise TypeError
-
-
-def _text(value: object, most: int) -> str:
-    """The text, without what no other side could encode; empty if it is none."""
-    return value[:most].encode(errors="replace").decode() if isinstance(value, str) else ""
-
-
 # From the gateway
+
+ServerEvent = Literal[
+    "error", "rate_limits.updated", "session.created", "session.updated",
+    "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed", "input_audio_buffer.cleared",
+    "conversation.item.added", "conversation.item.done", "conversation.item.truncated",
+    "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.completed",
+    "response.created", "response.output_item.added", "response.content_part.added",
+    "response.output_audio.delta", "response.output_audio.done",
+    "response.output_audio_transcript.delta", "response.output_audio_transcript.done",
+    "response.content_part.done", "response.output_item.done", "response.done",
+    "voice_kit.playback", "voice_kit.view",
+]  # fmt: skip
+Control = Literal["pause", "go_on", "duck", "stop"]
+"""What `voice_kit.playback` has a client do: its `kind`."""
 
 
 def speech(playback: int, samples: NDArray[np.int16]) -> bytes:
@@ -218,7 +218,7 @@ def speech(playback: int, samples: NDArray[np.int16]) -> bytes:
     return HEADER.pack(SPEECH, 0, count, playback) + samples[:count].astype("<i2").tobytes()
 
 
-def said(kind: str, event_id: str, /, **fields: Any) -> str:
+def said(kind: ServerEvent, event_id: str, /, **fields: Any) -> str:
     """A text message of this type. Fields that are None are left out."""
     given = {name: value for name, value in fields.items() if value is not None}
     return json.dumps({"type": kind, "event_id": event_id, **given}, ensure_ascii=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from voice_kit.audio.awaited import Awaited
 from voice_kit.audio.formats import to_int16
-from voice_kit.serve.protocol import OUT_RATE, Heard
+from voice_kit.serve.protocol import OUT_RATE, Control, Heard
 from voice_kit.types import Audio
 
 AHEAD, FIRST, CHUNK = 3.0, 0.1, 0.25
@@ -35,7 +35,7 @@ class Wire(Protocol):
     def sound(self, playback: int, samples: NDArray[np.int16]) -> None:
         """More of it, 24 kHz."""
 
-    def control(self, playback: int, kind: str, level: float) -> None:
+    def control(self, playback: int, kind: Control, level: float) -> None:
         """The client is to pause, go_on, duck or stop it."""
 
     def whole(self, playback: int) -> None:
@@ -219,7 +219,7 @@ class SocketPlayback(Awaited):
         if not self._tape.stopped:
             self._on_start(at)
 
-    def _control(self, kind: str) -> None:
+    def _control(self, kind: Control) -> None:
         self._still = 0
         if self._told and self._sent and not self._lost:
             self._speaker.wire.control(self._number, kind, self._level)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from voice_kit.serve import protocol
 from voice_kit.serve.mouth import Answer, Mouth
+from voice_kit.serve.protocol import Control, ServerEvent
 from voice_kit.types import (
     FRAME,
     RATE,
@@ -52,7 +53,9 @@ class Teller(Mouth):
         self._speech = self._committed = ""  # items
         self._partial = ""
         self._offset = 0.0  # of the conversation's clock against the client's sound, in seconds
-        self._held: list[tuple[str, dict[str, Any]]] = []  # what may have been an interruption
+        self._held: list[
+            tuple[ServerEvent, dict[str, Any]]
+        ] = []  # what may have been an interruption
 
     def commit(self, item: str = "") -> str:
         """What was said so far is a line of the conversation."""
@@ -84,8 +87,12 @@ class Teller(Mouth):
                 )
             case Partial() if event.text.startswith(self._partial) and self._speech:
                 more, self._partial = event.text[len(self._partial) :], event.text
-                kind = "conversation.item.input_audio_transcription.delta"
-                self._doubt(kind, item_id=self._speech, content_index=0, delta=more)
+                self._doubt(
+                    "conversation.item.input_audio_transcription.delta",
+                    item_id=self._speech,
+                    content_index=0,
+                    delta=more,
+                )
             case TurnEnded() if self.manual:
                 return  # the client has said so
             case Misfire() | TurnEnded():
@@ -134,8 +141,8 @@ class Teller(Mouth):
                 if event.interrupted and answer.playback and self.binary:
                     heard = round(1000 * self.seconds(answer.playback))
                     cut = {"item_id": answer.item, "content_index": 0, "audio_end_ms": heard}
-                    kind = "conversation.item.truncated"
-                    self.say(kind, **cut, transcript=event.said_heard)
+                    cut["transcript"] = event.said_heard
+                    self.say("conversation.item.truncated", **cut)
                 self._forget(number)
 
     # Where the sound goes
@@ -153,7 +160,7 @@ class Teller(Mouth):
             delta = protocol.pcm_delta(samples)
             self.say("response.output_audio.delta", **answer.part, delta=delta)
 
-    def control(self, playback: int, kind: str, level: float) -> None:
+    def control(self, playback: int, kind: Control, level: float) -> None:
         """The client is to pause, go_on, duck or stop it."""
         if self.binary:
             self.say("voice_kit.playback", kind=kind, id=playback, level=level)
@@ -180,7 +187,7 @@ class Teller(Mouth):
 
     def _tell_words(self, answer: Answer) -> None:
         if answer.open and answer.question and answer.words:
-            kind = "conversation.item.input_audio_transcription.completed"
+            kind: ServerEvent = "conversation.item.input_audio_transcription.completed"
             usage = {"type": "duration", "seconds": 0}
             at = {"item_id": answer.question, "content_index": 0}
             self.say(kind, **at, transcript=answer.words, usage=usage)
@@ -217,7 +224,7 @@ class Teller(Mouth):
 
     # What may be an interruption
 
-    def _doubt(self, kind: str, **fields: Any) -> None:
+    def _doubt(self, kind: ServerEvent, **fields: Any) -> None:
         """Say this now, or where an answer is heard, once it is certain that it was interrupted:
         a client without a place to hold throws away what it has when someone speaks."""
         if self._playing and not (self.binary and kind.startswith("input_audio_buffer.speech")):
