@@ -142,6 +142,21 @@ def test_words_that_only_begin_like_a_laugh_interrupt(words):
     assert scene.one(Interrupted).reason == "its words"
 
 
+@pytest.mark.parametrize("word", ["Ha ha", "mhm"])
+def test_laughter_that_goes_on_after_a_breath_counts_from_there(word):
+    parts = (word, 0.4), 0.3, (word, 0.4), 0.3, (word, 0.4)
+    scene = Scene(Script(), *(0.5, ("tell a story", 1.0), 2.0, *parts, 12.0), answers=STORY)
+    assert not scene.all(Interrupted)
+    assert scene.one(TurnFinished).said_heard == LONG
+    parts = ("Ha ha", 0.4), 0.3, ("wait", 0.4)
+    scene = Scene(Script(), *(0.5, ("tell a story", 1.0), 2.0, *parts, 6.0), answers=STORY)
+    assert scene.one(Interrupted).reason == "its words"
+    assert users(scene)[-1] == "Ha ha wait"
+    parts = ("Ha ha", 0.4), 0.3, ("wait a moment", 0.7)
+    scene = Scene(Script(), *(0.5, ("tell a story", 1.0), 2.0, *parts, 6.0), answers=STORY)
+    assert scene.one(Interrupted).reason == "speech lasted 0.5 s"
+
+
 def test_a_laugh_of_half_a_second_stops_the_answer_for_its_words_are_not_known_yet():
     scene = Scene(
         Script(), *(0.5, ("tell a story", 1.0), 2.0, ("Ha ha ha", 0.7), 6.0), answers=STORY

@@ -11,7 +11,7 @@ import numpy as np
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.judging import judge_end
 from voice_kit.converse.turn import Turn, may_be_undone
-from voice_kit.hear.backchannels import words
+from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.own_words import is_evidence
 from voice_kit.settings import Settings
@@ -169,6 +169,8 @@ class Floor:
             turn.dropped = "no words in it"
         elif held and not is_evidence(heard, said):
             turn.dropped = "its words were no interruption"
+            if is_backchannel(heard.text, heard.language):  # and what follows is weighed anew
+                self._spoken = self.ears.spoken
         elif held:
             self._interrupt("its words")
         if turn.dropped:

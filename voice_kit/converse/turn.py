@@ -169,13 +169,11 @@ class Turn:
                 await self.desk.replace(self.number, failure)
 
     async def _understand(self) -> Transcript:
-        audio, engine = self.audio, self.desk.engines.stt.current
+        audio, engine, limit = self.audio, self.desk.engines.stt.current, self.settings.timeouts.stt
         if audio is None:
             return Transcript(self.typed, self.settings.language)
         began = self.desk.now()
-        transcript = await call(
-            "stt", engine, lambda: engine.transcribe(audio), self.settings.timeouts.stt
-        )
+        transcript = await call("stt", engine, lambda: engine.transcribe(audio), limit)
         self.tell(Transcribed, transcript, self.desk.now() - began, engine.name)
         return transcript
 
