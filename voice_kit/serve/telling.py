@@ -53,9 +53,7 @@ class Teller(Mouth):
         self._speech = self._committed = ""  # items
         self._partial = ""
         self._offset = 0.0  # of the conversation's clock against the client's sound, in seconds
-        self._held: list[
-            tuple[ServerEvent, dict[str, Any]]
-        ] = []  # what may have been an interruption
+        self._held: list[tuple[ServerEvent, dict[str, Any]]] = []  # perhaps an interruption
 
     def commit(self, item: str = "") -> str:
         """What was said so far is a line of the conversation."""
