@@ -1111,6 +1111,48 @@ def test_no_file_names_a_registry_of_packages():
         assert not found, path
 
 
+def test_what_was_measured_is_told_with_the_command_that_measures_it():
+    from importlib.util import find_spec
+
+    page = text("SIZING.md")
+    commands = set(re.findall(r"python -m (voice_kit\.workshop\.\w+)", page))
+    assert commands >= {f"voice_kit.workshop.{name}" for name in ("sizing", "bench_ray")}
+    assert all(find_spec(each) for each in commands)
+    figures = (ROOT / "voice_kit" / "workshop" / "sizing_figures.toml").read_text("utf-8")
+    hop = tomllib.loads(figures)["wire"]["hop"]
+    (told,) = re.findall(r"Each hop to a replica costs ([\d.]+) ms.*?bench_ray 100`", page)
+    assert float(told) == hop * 1000
+
+
+def test_limits_are_said_to_be_shared_where_they_are_and_nowhere_else():
+    from voice_kit.serve.doors import Guest
+    from voice_kit.serve.limits import Limits
+
+    (shared,) = re.findall(r"hold for all gateways together: (.*?)\.", text("SIZING.md"))
+    assert shared == "new connections of an address, sound and tools of a person"
+    asked, settled = [], asyncio.Event()
+
+    class Counted:
+        async def count(self, key, amount, per_seconds):
+            asked.append(key.partition(":")[0])
+            if len(asked) == 3:
+                settled.set()
+            return 0.0
+
+    async def use():
+        limits = Limits(Serve(redis="redis://elsewhere"), Counted())
+        guest = Guest("alice", None)
+        async with limits.connection("203.0.113.7", guest):
+            limits.sound(limits.account(guest, "one"), 1.0)
+            limits.tool(limits.account(guest, "one"))
+        settling = asyncio.ensure_future(limits.settle(0.0))
+        await settled.wait()
+        settling.cancel()
+
+    asyncio.run(asyncio.wait_for(use(), 10))
+    assert set(asked) == {"connects", "sound", "tools"}
+
+
 def test_settings_are_named_as_they_are():
     for name in set(re.findall(r"VOICE_KIT_SERVE_(\w+)", text("README.md"))):
         assert name.lower() in Serve.model_fields, name
