@@ -32,8 +32,10 @@ from voice_kit.converse.replay import replay
 from voice_kit.converse.tape import Call, Step, Tape, key
 from voice_kit.converse.taped import Taped, cost
 from voice_kit.converse.virtual import run
-from voice_kit.errors import AudioError
+from voice_kit.errors import AudioError, SettingsError
 from voice_kit.settings import Settings
+from voice_kit.settings import names as settings_names
+from voice_kit.settings.dotted import value_of
 from voice_kit.sounds import clip
 from voice_kit.types import (
     RATE,
@@ -628,6 +630,62 @@ def test_another_model_or_persona_answers_anew_what_a_model_answered_and_nothing
     other = replay(before, **new, make=lambda stage, *_: real[stage])
     assert [turn.times.said for turn in other.turns] == ["Counted to one.", "It is new."]
     assert brain.done == 1
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        ({"router": "off"}, "which way to answer"),
+        ({"tools.sure": 0.9}, "no tool is used again"),
+        ({"tools.offer": ("count",)}, "no tool is used again"),
+        ({"wake.phrase": "hey computer"}, "sleeps and wakes when it did"),
+        ({"wake.after": 5.0}, "sleeps and wakes when it did"),
+        ({"memory.store": "sqlite:other"}, "keeps nothing"),
+        ({"memory.name": "other"}, "keeps nothing"),
+        ({"partials": 0.1}, "nobody wrote along"),
+        ({"options.ollama.host": "http://host"}, "no engine that is called ollama"),
+    ],
+)
+def test_a_setting_that_a_replay_does_not_ask_for_is_refused_with_the_reason(tmp_path, change, why):
+    script = Script()
+    before = record(tmp_path / "talk", scripted(script), script.sound(0.5, ("hello", 0.8), 3.0))
+    with pytest.raises(SettingsError, match=why) as refused:
+        replay(before, {"hear.stop": 0.3, **change}, make=nobody)
+    assert str(refused.value).startswith(f"{next(iter(change))} changes nothing in a replay: ")
+    with pytest.raises(SettingsError, match=why):
+        before.turns[-1].again(change, make=nobody)
+
+
+def test_every_other_setting_is_taken_by_a_replay(tmp_path):
+    def record_with_captions(talk):
+        talk.observers.append(Captions(talk))
+
+    script = Script()
+    before = record(
+        *(tmp_path / "talk", scripted(script), script.sound(0.5, ("hello", 0.8), 3.0)),
+        during=record_with_captions,
+    )
+    real = scripted(script)
+    names = [name for name in settings_names() if name.partition(".")[0] not in ("tools", "wake")]
+    names = [name for name in names if name not in ("router", "memory.store", "memory.name")]
+    assert {"hear.stop", "partials", "memory.tokens", "options"} <= set(names)
+    for name in names:
+        value = value_of(before.settings, name)
+        assert replay(before, {name: value}, make=lambda stage, *_: getattr(real, stage).current)
+
+
+def test_how_much_a_model_is_shown_makes_another_prompt(tmp_path):
+    script, brain = Script(), Counting()
+    engines = replace(scripted(script), brain=Line("brain", brain))
+    said = [*(f"once more, for the time {number}" for number in range(8)), "what is it"]
+    lines = [part for words in said for part in ((words, 0.6), 4.0)]
+    before = record(tmp_path / "talk", engines, script.sound(0.5, *lines))
+    model = ScriptedModel({})
+    real = {"llm": model, "tts": HummingVoice()}
+    replay(before, {"memory.tokens": 100}, make=lambda stage, *_: real[stage])
+    assert model.prompts, "the model was not asked with the shorter prompt"
+    assert len(model.prompts[-1]) < 2 * 8
+    assert brain.done == 8
 
 
 def test_a_question_that_is_new_to_a_brain_is_answered_by_talking(tmp_path):

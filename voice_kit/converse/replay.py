@@ -25,6 +25,7 @@ from voice_kit.converse.taped import Taped, cost
 from voice_kit.converse.taped_brain import TapedBrain
 from voice_kit.converse.virtual import run
 from voice_kit.engines import STAGES, choose
+from voice_kit.errors import SettingsError
 from voice_kit.settings import Settings
 from voice_kit.think.history import History
 from voice_kit.think.protocols import Chat
@@ -41,6 +42,16 @@ from voice_kit.types import (
 Make = Callable[[Any, str, Settings], Any]
 HARDWARE = ("language", "device", "compute")
 """Settings that make another engine of the same name."""
+PROMPT = {"persona", "memory.tokens"}
+"""Settings that make another prompt for the language model."""
+FIXED = {
+    "router": "which way to answer is taken from the recording",
+    "tools": "no tool is used again, and which way to answer is taken from the recording",
+    "wake": "it sleeps and wakes when it did",
+    "memory.store": "it begins with what was remembered when it was recorded, and keeps nothing",
+    "memory.name": "it begins with what was remembered when it was recorded, and keeps nothing",
+}
+"""Settings, or groups of them, that a replay does not ask for, and why."""
 
 
 def replay(
@@ -57,7 +68,8 @@ def replay(
     loads. As fast as these go. With nothing changed, the same happens at the same times: within
     a microsecond if it was recorded on a virtual clock; if live, within what the event loop was
     late, about 20 ms on a busy machine. No tool is used again: what the recording does not hold
-    is answered by talking. Raises `VoiceKitError` when a setting or a new engine cannot be had.
+    is answered by talking. Raises `VoiceKitError` when a setting or a new engine cannot be had,
+    and for a setting that changes nothing in a replay.
     """
     work = partial(_replay, recording, dict(changes or {}), dict(engines or {}), make)
     try:
@@ -73,6 +85,9 @@ def _replay(
 ) -> Recording:
     tape = Tape(recording.calls, recording.folder)
     settings = recording.settings.changed(changes)
+    for name in changes:
+        if reason := _in_vain(name, recording, settings):
+            raise SettingsError(f"{name} changes nothing in a replay: {reason}.")
 
     def line(stage: Any) -> Line[Any]:
         if stage in engines:
@@ -95,12 +110,27 @@ def _replay(
     lines: dict[str, Any] = {stage: line(stage) for stage in STAGES}
     if "brain" in engines or "brain" in recording.engines:
         name = recording.engines.get("brain", {}).get("spec", "")
-        model_stays = isinstance(lines["llm"].current, Taped) and "persona" not in changes
+        model_stays = isinstance(lines["llm"].current, Taped) and not PROMPT & changes.keys()
         brain = engines.get("brain") or TapedBrain(
             name, Nowhere(), tape=tape, another_model=not model_stays
         )
         lines["brain"] = Line("brain", brain, [Chat])
     return run(_hold(recording, changes, Engines(**lines)), fast=True, cost=cost)
+
+
+def _in_vain(name: str, recording: Recording, settings: Settings) -> str:
+    """Why this setting changes nothing; empty where it may."""
+    group, _, rest = name.partition(".")
+    if group == "partials" and "Captions" not in recording.watched:
+        return "nobody wrote along when it was recorded"
+    if group == "options":
+        specs = [info["spec"] for info in recording.engines.values()]
+        specs += [info["traits"]["name"] for info in recording.engines.values()]
+        specs += [getattr(settings, stage) for stage in STAGES]
+        option = rest.partition(".")[0]
+        there = not rest or option in {spec.partition(":")[0] for spec in specs}
+        return "" if there else f"it has no engine that is called {option}"
+    return FIXED.get(name) or FIXED.get(group, "")
 
 
 def _is_another(stage: str, info: dict[str, Any], old: Settings, new: Settings) -> bool:
