@@ -15,7 +15,7 @@ from typing import Any
 from voice_kit.engines import Stage
 from voice_kit.errors import VoiceKitError, install, need
 from voice_kit.serve.ray_app import NAME, STAGES, Replica, Together
-from voice_kit.serve.ray_engines import ENVIRONMENT, QUIET
+from voice_kit.serve.ray_engines import ENVIRONMENT, FIX, QUIET
 from voice_kit.settings import Settings
 from voice_kit.workshop.fakes import Script, scripted
 from voice_kit.workshop.load_gateway import Waits
@@ -63,6 +63,13 @@ def kill(stage: str) -> int:
                 each.kill()
                 killed += 1
     return killed
+
+
+def strike(stage: str) -> None:
+    """Kill (-9) the replicas of this stage. Raises `VoiceKitError` where none was there: who
+    survives what did not happen has shown nothing."""
+    if not kill(stage):
+        raise VoiceKitError(f"No replica of {stage} runs, so none was killed: {FIX}.")
 
 
 def main() -> None:

@@ -19,8 +19,10 @@ from voice_kit.serve.protocol import OUT_RATE
 from voice_kit.types import Audio
 from voice_kit.workshop.faults_world import Gateway, World
 
-PATIENCE = 20.0
-"""Seconds after which someone who hears nothing asks again: the longest timeout of an engine."""
+PATIENCE = 25.0
+"""Seconds after which who hears nothing has been left hanging: no engine may take as long."""
+TRIES = 2
+"""How often a question is asked: once more when its answer broke off."""
 WRITTEN = 3.0
 """Seconds in which an answer that was heard is in memory, else it is looked for at the end."""
 SECOND = 48_000
@@ -40,10 +42,14 @@ class Told:
     """Questions of which the whole answer came."""
     again: int = 0
     """Questions that were asked a second time, because the first one's answer broke off."""
+    hung: int = 0
+    """Questions of which nothing more came, although the gateway was there."""
     waits: list[float] = field(default_factory=list)
     """Seconds from a question to the first sound of its answer."""
+    pause: float = 0.0
+    """Seconds in which nothing came of an answer that was asked for, the longest."""
     away: float = 0.0
-    """Seconds until they were connected again, the longest."""
+    """Seconds until they were connected again, or gave up, the longest."""
     seconds: float = 0.0
     """Of speech."""
     remembered: set[str] = field(default_factory=set)
@@ -83,7 +89,7 @@ class User:
         for number in range(self._questions):
             question = f"Question {number} of user {self.number}."
             self.told.asked += 1
-            for attempt in range(4):
+            for attempt in range(TRIES):
                 if self.told.left:
                     return
                 self.told.again += attempt > 0
@@ -117,17 +123,19 @@ class User:
         self.told.missing = len(self.told.answered - there)
 
     async def _connect(self) -> None:
-        began, order = time.monotonic(), self._gateways()
-        while True:
-            for gateway in order:
-                with suppress(OSError, TimeoutError, GoneError, websockets.WebSocketException):
-                    await self._open(gateway)
-                    if self._conversation and self.told.closes:
-                        self.told.away = max(self.told.away, time.monotonic() - began)
-                    return
-            if time.monotonic() - began > PATIENCE:
-                raise GoneError
-            await asyncio.sleep(0.1)
+        began, order, again = time.monotonic(), self._gateways(), bool(self._conversation)
+        try:
+            while True:
+                for gateway in order:
+                    with suppress(OSError, TimeoutError, GoneError, websockets.WebSocketException):
+                        await self._open(gateway)
+                        return
+                if time.monotonic() - began > PATIENCE:
+                    raise GoneError
+                await asyncio.sleep(0.1)
+        finally:
+            if again:
+                self.told.away = max(self.told.away, time.monotonic() - began)
 
     async def _open(self, gateway: Gateway) -> None:
         query = f"?conversation={self._conversation}" if self._conversation else ""
@@ -174,8 +182,14 @@ class User:
             await self._socket.send(json.dumps(each))
         began, first = time.monotonic(), True
         while True:
-            async with asyncio.timeout(PATIENCE):
-                message = await self._next()
+            asked = time.monotonic()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    message = await self._next()
+            except TimeoutError:
+                self.told.hung += 1
+                raise
+            self.told.pause = max(self.told.pause, time.monotonic() - asked)
             if message["type"] == "response.output_audio.delta":
                 if first:
                     self.told.waits.append(time.monotonic() - began)
@@ -202,7 +216,9 @@ class User:
                 self.told.remembered.add(question)
                 return
             await asyncio.sleep(0.2)
-        if self._socket.close_code is not None:  # killed between the answer and its writing
+        if (
+            self._socket is None or self._socket.close_code is not None
+        ):  # killed between the answer and its writing
             self.told.answered.discard(question)
 
     async def _next(self) -> dict[str, Any]:

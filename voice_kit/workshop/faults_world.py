@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from voice_kit.errors import MissingEngineError
+from voice_kit.errors import MissingEngineError, VoiceKitError
 
 STARTS = 90.0
 """Seconds that a gateway may take to start on a busy machine."""
@@ -41,8 +41,11 @@ class Process:
         )
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
-        assert self._running is not None
+        """Send it a signal. Raises `VoiceKitError` if it has ended: nothing would come of it."""
+        if self._running is None or self._running.poll() is not None:
+            raise VoiceKitError(
+                f"{self._command[0]} does not run. Try: FAULTS_LOG=1, which shows why"
+            )
         self._running.send_signal(number)
 
     async def ended(self) -> None:
