@@ -371,6 +371,34 @@ async def test_without_redis_the_count_of_sound_here_holds(places, monkeypatch, 
     assert "by this gateway alone" in caplog.text
 
 
+class Swallowing(Shared):
+    """As redis-py now and then."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def count(self, key, amount, per_seconds):
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionError from None
+
+
+@on_a_loop
+async def test_settling_ends_when_it_is_told_to_whatever_becomes_of_a_cancellation(monkeypatch):
+    monkeypatch.setattr(accounts, "SHARED_WAIT", 60)
+    places = Swallowing()
+    at, _ = limits(places, redis="redis://somewhere")
+    at.sound("socket:alice", 1)
+    settling = asyncio.ensure_future(at.settle(every=0))
+    await places.asked.wait()
+    settling.cancel()
+    done, _ = await asyncio.wait([settling], timeout=5)
+    assert done
+
+
 @on_a_loop
 async def test_without_a_redis_in_the_settings_nothing_is_asked():
     at, _ = limits(Away())

@@ -158,8 +158,9 @@ class Limits:
 
     async def settle(self, every: float = SETTLES) -> None:
         """Count sound and tools together with the other gateways, until cancelled."""
-        while self._places is not None:
-            await asyncio.sleep(every)
+        task = asyncio.current_task()
+        while self._places is not None and not (task and task.cancelling()):
+            await asyncio.sleep(every)  # redis-py now and then takes a cancellation for its own
             for accounts in (self._sound, self._tools):
                 await accounts.settle(self._clock())
 
