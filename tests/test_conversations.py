@@ -9,6 +9,7 @@ from voice_kit.audio.no_speaker import NoSpeaker
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.line import Engines
 from voice_kit.converse.virtual import run
+from voice_kit.hear.judge_text import TextJudge
 from voice_kit.settings import Settings
 from voice_kit.types import (
     Abandoned,
@@ -90,9 +91,20 @@ def test_an_early_start_is_reused_when_the_words_are_the_same_after_a_noise():
     assert model.stopped == 0
 
 
-def test_an_engine_too_slow_for_the_wait_is_not_started_early_again():
+def test_a_transcriber_that_is_slower_than_the_usual_wait_lets_the_judge_speak_all_the_same():
     script = Script()
-    engines = scripted(script, stt=ScriptedTranscriber(script, delay=0.6))
+    engines = scripted(script, stt=ScriptedTranscriber(script, delay=0.7), judge=TextJudge())
+    parts = 0.5, ("one", 1.0), 4.0, ("set a timer for", 1.0), 1.4, ("ten minutes", 1.0), 4.0
+    scene = Scene(script, *parts, engines=engines)
+    assert [turn.heard for turn in scene.all(TurnFinished)] == [
+        "one",
+        "set a timer for ten minutes",
+    ]
+
+
+def test_an_engine_too_slow_for_the_longest_wait_is_not_started_early_again():
+    script = Script()
+    engines = scripted(script, stt=ScriptedTranscriber(script, delay=1.6))
     scene = Scene(script, 0.5, ("one", 1.0), 4.0, ("two", 1.0), 4.0, engines=engines)
     assert [event.eager for event in scene.all(TurnStarted)] == [True, False]
 

@@ -103,7 +103,8 @@ class Floor:
 
     def _worth_an_early_start(self) -> bool:
         rules, early, stt = self.settings.hear, self._early, self.desk.engines.stt.current
-        fits = self.transcribing <= rules.stop - rules.eager
+        # Until the judge has spoken, which needs these words, the longest wait holds.
+        fits = self.transcribing <= rules.unfinished - rules.eager
         busy = early is not None and early.transcript is None
         # A start that can be taken back is worth it even if it takes longer than the wait.
         free = hasattr(stt, "abort") or (fits and not busy)
