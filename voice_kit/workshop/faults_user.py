@@ -216,9 +216,8 @@ class User:
                 self.told.remembered.add(question)
                 return
             await asyncio.sleep(0.2)
-        if (
-            self._socket is None or self._socket.close_code is not None
-        ):  # killed between the answer and its writing
+        socket = self._socket
+        if socket is None or socket.close_code is not None:  # killed before it was written
             self.told.answered.discard(question)
 
     async def _next(self) -> dict[str, Any]:
