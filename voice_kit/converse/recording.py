@@ -9,11 +9,11 @@ import platform
 import re
 import threading
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
-
-import numpy as np
 
 from voice_kit import __version__
 from voice_kit.audio.files import Recording as Wav
@@ -50,6 +50,9 @@ SECRET = re.compile(r"(key|token|secret|passwor[dt]|passwd|auth\w*|credentials?|
 """Settings whose names end like this are not written down."""
 IN_ADDRESS = re.compile(r"(?<=//)[^/@\s]+@|[?&][^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*")
 """What is secret in an address."""
+WORKING = "numpy onnxruntime pocketsphinx faster-whisper ctranslate2 kokoro ollama".split()
+"""Packages whose versions are written down, where they are installed: what was heard and said
+depends on them."""
 HUSHED = "it was told to be quiet"
 
 
@@ -89,8 +92,7 @@ class Recorder:
             self._wav = Wav(self.folder / SOUND, RATE)
         except (OSError, AudioError) as error:
             self._give_up(error)
-        versions = {"voice-kit": __version__, "python": platform.python_version()}
-        self.put({"recording": 1, "versions": versions | {"numpy": np.__version__}})
+        self.put({"recording": 1, "versions": _versions()})
 
     def __enter__(self) -> Recorder:
         return self
@@ -216,6 +218,14 @@ class Recorder:
         why = error.strerror if isinstance(error, OSError) else str(error)
         self.problem = f"{self.folder} cannot be written: {why}."
         log.warning("Nothing more is recorded, the conversation goes on. %s", self.problem)
+
+
+def _versions() -> dict[str, str]:
+    found = {"voice-kit": __version__, "python": platform.python_version()}
+    for name in WORKING:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def public(settings: Settings) -> dict[str, Any]:
