@@ -50,7 +50,7 @@ SECRET = re.compile(r"(key|token|secret|passwor[dt]|passwd|auth\w*|credentials?|
 """Settings whose names end like this are not written down."""
 IN_ADDRESS = re.compile(r"(?<=//)[^/@\s]+@|[?&][^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*")
 """What is secret in an address."""
-WORKING = "numpy onnxruntime pocketsphinx faster-whisper ctranslate2 kokoro ollama".split()
+WORKING = ("numpy", "onnxruntime", "pocketsphinx", "faster-whisper", "ctranslate2", "kokoro")
 """Packages whose versions are written down, where they are installed: what was heard and said
 depends on them."""
 HUSHED = "it was told to be quiet"
