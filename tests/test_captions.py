@@ -93,10 +93,11 @@ def test_a_transcriber_that_fails_in_a_pass_fails_only_there():
     assert scene.all(Partial)
 
 
-def test_a_transcriber_whose_call_costs_is_not_asked_along_the_way():
+@pytest.mark.parametrize("says", ["speculative", "partials"])
+def test_a_transcriber_whose_call_costs_is_not_asked_along_the_way(says):
     script = Script()
     stt = ScriptedTranscriber(script, 0.05)
-    stt.speculative = False
+    setattr(stt, says, False)
     scene = Scene(
         script,
         *(0.512, *WORDS, 3.0),

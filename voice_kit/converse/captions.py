@@ -29,7 +29,8 @@ class Captions:
     Every `settings.partials` seconds of speech the whole turn so far is transcribed again. A pass
     gives way to the early start of an answer. How long a transcription last took per second of
     sound says whether the next pass is affordable; where that is not known yet, only one that
-    can be stopped is made.
+    can be stopped is made. None is made with a transcriber that is `speculative = False` or
+    `partials = False`: there each pass would be paid for.
     """
 
     def __init__(self, talk: Conversation) -> None:
@@ -65,7 +66,8 @@ class Captions:
         plainly = hasattr(engine, "abort") or engine.stops == "async"
         stoppable = getattr(engine, "stoppable", plainly)  # which one that stands before it knows
         takes = self._rate.get(engine.name, 0.0 if stoppable else inf) * sound.seconds
-        free = may_be_undone(engine) and (self._pass is None or self._pass.done())
+        costless = may_be_undone(engine) and getattr(engine, "partials", True)
+        free = costless and (self._pass is None or self._pass.done())
         if every and free and affordable(takes, every, stoppable=stoppable):
             self._pass = self._talk.begin(self._write(sound))
 

@@ -95,6 +95,7 @@ def traits(engine: Any) -> dict[str, Any]:
         "direct": bool(getattr(engine, "direct", False)),
         "needs_words": bool(getattr(engine, "needs_words", False)),
         "speculative": bool(getattr(engine, "speculative", True)),
+        "partials": bool(getattr(engine, "partials", True)),
         "calls_tools": bool(getattr(engine, "calls_tools", False)),
         "stoppable": hasattr(engine, "abort") or getattr(engine, "stops", "") == "async",
         "aborts": hasattr(engine, "abort"),

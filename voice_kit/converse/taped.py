@@ -58,6 +58,7 @@ class Taped:
         self.direct: bool = known["direct"]
         self.needs_words: bool = known["needs_words"]
         self.speculative: bool = known["speculative"]
+        self.partials: bool = known.get("partials", True)
         self.calls_tools: bool = known["calls_tools"]
         self.stoppable: bool = known["stoppable"]
         """Whether a call that nobody waits for ends, or computes on."""

@@ -45,6 +45,7 @@ class Transcriber(Protocol):
         A blocking method, or for `stops = "async"` a coroutine. Raises `VoiceKitError`.
         One whose call cannot be taken back, because it costs money, say, has
         `speculative = False`: it is called once the turn is certain. So for every engine.
+        `partials = False` alone keeps the words so far from being asked for along the way.
         An engine with `stops = "never"` also has `abort()`, which may be called from another
         thread, ends the call under way with an error, and leaves the engine ready for the next.
         """

@@ -14,7 +14,7 @@ from voice_kit.audio.files import to_wav
 from voice_kit.hear.detection import INAUDIBLE, at_16k
 from voice_kit.hear.stt_whisper_inventions import has_words, invented, spoken_in
 from voice_kit.remote.clients import Http
-from voice_kit.remote.servers import Server, bearer, openai_server
+from voice_kit.remote.servers import Server, bearer, free, openai_server
 from voice_kit.types import RATE, Audio, Samples, Stops, Transcript
 
 
@@ -27,6 +27,12 @@ class OpenAITranscriber:
 
         base_url = "http://localhost:8000/v1"         # speaches, whisper.cpp, vLLM
         base_url = "https://api.groq.com/openai/v1"   # Groq, with model whisper-large-v3-turbo
+
+    A far server bills the sound it is sent, so it is asked once, when the turn has ended; one in
+    the same room is asked at each pause already, and for the words so far. `speculative = true`
+    lets an answer begin at a pause with a far one too, which is heard up to `hear.stop` sooner, and
+    throws away up to `eager_starts` transcriptions a turn or twice that; `partials = true` sends it
+    the whole turn so far every `partials` seconds of speech as well; and `false` ends either.
 
     The sound goes there as 16-bit WAV at 16 kHz; silence does not. What such models are known to
     invent is left out when nobody spoke.
@@ -42,8 +48,11 @@ class OpenAITranscriber:
         base_url: str = "",
         api_key: str = "",
         timeout: float = 30.0,
+        speculative: bool | None = None,
+        partials: bool | None = None,
     ) -> None:
         url, key = openai_server(base_url, api_key)
+        self.speculative, self.partials = free(url, speculative), free(url, partials)
         self.name = f"openai:{model}"
         self._server = Server(self.name, url, sends="transcription")
         self._http = Http(self._server, bearer(key), timeout)

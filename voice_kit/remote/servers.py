@@ -35,6 +35,12 @@ def near(url: str) -> bool:
         return host == "localhost" or host.endswith((".localhost", ".local"))
 
 
+def free(url: str, asked: bool | None = None) -> bool:
+    """Whether a call may be made though it may be thrown away: as `asked`, else where the server is
+    near. A far one bills each call, so that by default it is called once the turn is certain."""
+    return near(url) if asked is None else asked
+
+
 def address(url: str) -> str:
     """The URL without a slash at its end. Raises `SettingsError` when it is none."""
     url = url.strip().rstrip("/")

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from voice_kit.errors import MissingEngineError
 from voice_kit.remote.clients import Http
-from voice_kit.remote.servers import CONNECT, Server, address, ask
+from voice_kit.remote.servers import CONNECT, Server, address, ask, free
 from voice_kit.speak.pcm import Pcm
 from voice_kit.speak.voice import Voice
 from voice_kit.speak.words import Unrolling
@@ -32,7 +32,9 @@ _LEAD = 0.05  # seconds that a word may end after its sound's last sample: the t
 class ElevenLabs:
     """Speaks with a voice of ElevenLabs, given by its id, from its first sample on.
 
-    `api_key` defaults to ELEVENLABS_API_KEY, `timeout` bounds each wait, in seconds.
+    `api_key` defaults to ELEVENLABS_API_KEY, `timeout` bounds each wait, in seconds. Each character
+    is paid for, so it speaks once the turn is certain; with `speculative = true` it begins behind
+    the closed gate, which is sooner heard, and what the user goes on over is paid for in vain.
     """
 
     name = "elevenlabs"
@@ -48,6 +50,7 @@ class ElevenLabs:
         api_key: str | None = None,
         base_url: str = URL,
         timeout: float = 10.0,
+        speculative: bool | None = None,
     ) -> None:
         self.name = f"elevenlabs:{model}"
         headers = _headers(api_key)
@@ -59,6 +62,7 @@ class ElevenLabs:
             change=ANOTHER,
         )
         self._http = Http(self._server, headers, timeout)
+        self.speculative = free(self._server.url, speculative)
         voice = quote(model, safe="")
         self._path = f"/v1/text-to-speech/{voice}/stream/with-timestamps?output_format=pcm_{RATE}"
         self._body: dict[str, Any] = {"model_id": model_id}

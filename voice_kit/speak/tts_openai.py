@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from voice_kit.errors import MissingEngineError
 from voice_kit.remote.clients import Http
-from voice_kit.remote.servers import Server, bearer, openai_server
+from voice_kit.remote.servers import Server, bearer, free, openai_server
 from voice_kit.speak.pcm import Pcm
 from voice_kit.speak.voice import Voice
 from voice_kit.speak.words import Unrolling
@@ -24,7 +24,9 @@ class OpenAISpeech:
 
     `base_url` defaults to OPENAI_BASE_URL, then to OpenAI; `api_key` to OPENAI_API_KEY, and a
     server in the same room needs none. `rate` is what the server's plain samples have, in Hz.
-    `timeout` bounds each wait, in seconds. There are no word times; the text is shared out to
+    `timeout` bounds each wait, in seconds. `speculative` is whether it may speak behind the closed
+    gate what is perhaps thrown away: sooner heard, and by default only where the server is in the
+    same room, for a far one bills each sentence. There are no word times; the text is shared out to
     the sound at an ordinary pace.
     """
 
@@ -41,8 +43,10 @@ class OpenAISpeech:
         api_key: str | None = None,
         rate: int = 24_000,
         timeout: float = 10.0,
+        speculative: bool | None = None,
     ) -> None:
         url, key = openai_server(base_url, api_key)
+        self.speculative = free(url, speculative)
         self.name = f"openai:{model}"
         self._server = Server(
             self.name, url, another="another model, voice or base_url", change=ANOTHER

@@ -12,6 +12,7 @@ from typing import Any
 
 from voice_kit.errors import EngineFailedError, MissingEngineError, install, need
 from voice_kit.remote.clients import quiet, quietly
+from voice_kit.remote.servers import free
 from voice_kit.think.acting import Described
 from voice_kit.think.calls import (
     Calls,
@@ -30,7 +31,10 @@ class LiteLLM:
     `model` is "provider/model", as in "litellm:anthropic/claude-haiku" or "litellm:gemini/…"; the
     provider's key is taken from the environment variable that LiteLLM names, or from `api_key`.
     `api_base` is the address of a server of your own. `options` are more of what
-    `litellm.acompletion` takes, such as `{"temperature": 0}`. Loading takes some seconds.
+    `litellm.acompletion` takes, such as `{"temperature": 0}`. `speculative` is whether it may think
+    behind the closed gate of an answer that is perhaps thrown away: sooner heard, and by default
+    only where the server is known to be in the same room, for a provider bills each question.
+    Loading takes some seconds.
     """
 
     stops: Stops = "async"
@@ -43,6 +47,7 @@ class LiteLLM:
         api_base: str | None = None,
         api_key: str | None = None,
         options: Mapping[str, Any] | None = None,
+        speculative: bool | None = None,
     ) -> None:
         _need_package()
         if not model:
@@ -51,7 +56,8 @@ class LiteLLM:
         self._litellm = _loaded()
         self._litellm.suppress_debug_info = True  # else each error prints a banner
         with quiet():
-            self._check(model, own_server=bool(api_base), own_key=bool(api_key))
+            usual = self._check(model, own_server=bool(api_base), own_key=bool(api_key))
+        self.speculative = free(api_base or usual, speculative)
         given = {"api_base": api_base, "api_key": api_key}
         self._call = {
             "model": model,
@@ -108,9 +114,10 @@ class LiteLLM:
         for call in calls.whole():
             yield call
 
-    def _check(self, model: str, *, own_server: bool, own_key: bool) -> None:
+    def _check(self, model: str, *, own_server: bool, own_key: bool) -> str:
+        """The address that the provider's library would use, where LiteLLM knows it."""
         try:
-            self._litellm.get_llm_provider(model)
+            *_, url = self._litellm.get_llm_provider(model)
         except Exception as error:
             raise MissingEngineError(
                 self.name,
@@ -120,6 +127,7 @@ class LiteLLM:
             missing = self._litellm.validate_environment(model)["missing_keys"]
             if keys := [name for name in missing if name.endswith(("_KEY", "_TOKEN"))]:
                 raise MissingEngineError(self.name, fix=f"set {' and '.join(keys)}")
+        return url or ""
 
     def _problem(self, error: Exception, answered: bool, *, told: bool) -> Exception:
         import openai  # the family that LiteLLM's errors belong to

@@ -11,7 +11,7 @@ from typing import Any
 
 from voice_kit.errors import MissingEngineError, VoiceKitError, install, need
 from voice_kit.remote.clients import PerLoop, quietly
-from voice_kit.remote.servers import CONNECT, Server, ask, bearer, near, openai_server
+from voice_kit.remote.servers import CONNECT, Server, ask, bearer, free, near, openai_server
 from voice_kit.think.acting import Described
 from voice_kit.think.calls import (
     Calls,
@@ -29,7 +29,10 @@ class OpenAIModel:
 
     `base_url` defaults to OPENAI_BASE_URL, then to OpenAI; `api_key` to OPENAI_API_KEY. A server
     in the same room needs no key, and `model` "" is the first it has. `options` are more fields
-    of the request, such as `{"temperature": 0}`. In voice-kit.toml, under `[options.openai]`:
+    of the request, such as `{"temperature": 0}`. `speculative` is whether it may think behind the
+    closed gate of an answer that is perhaps thrown away: sooner heard, and by default only where
+    the server is in the same room, for a far one bills each question. In voice-kit.toml, under
+    `[options.openai]`:
 
         base_url = "http://localhost:1234/v1"         # LM Studio
         base_url = "http://localhost:8080/v1"         # llama.cpp's llama-server
@@ -47,11 +50,13 @@ class OpenAIModel:
         base_url: str | None = None,
         api_key: str | None = None,
         options: Mapping[str, Any] | None = None,
+        speculative: bool | None = None,
     ) -> None:
         _need_package()
         import openai
 
         url, key = openai_server(base_url, api_key)
+        self.speculative = free(url, speculative)
         self._model = _model(model, url, key)
         self.name = f"openai:{self._model}"
         self._server = Server(self.name, url, sends="chat completion")
