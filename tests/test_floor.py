@@ -677,6 +677,38 @@ def test_times_agree_though_a_line_was_typed_long_before_the_microphone_opened()
 # Loudspeakers, voices and models
 
 
+def test_an_interruption_in_mid_sentence_closes_the_voice_and_the_model_behind_it():
+    class Piecemeal(HummingVoice):
+        closed = 0
+
+        async def speak(self, text):
+            try:
+                for word in text.split():
+                    async for speech in HummingVoice.speak(self, word):
+                        yield speech
+            except (GeneratorExit, asyncio.CancelledError):
+                self.closed += 1
+                raise
+
+    script = Script()
+    sentence = " ".join(["word"] * 30) + "."
+    model = ScriptedModel({"tell a story": f"{sentence} {sentence}"}, token=0.02)
+    voice = Piecemeal(delay=0.4)
+    scene = Scene(
+        script,
+        *(0.5, ("tell a story", 1.0), 4.0, ("stop", 1.0), 6.0),
+        engines=scripted(script, llm=model, tts=voice),
+    )
+    first, second = scene.all(TurnFinished)
+    stopped = scene.one(Interrupted).at
+    spoken = [event for event in scene.all(SpeechReady) if event.turn == 1]
+    assert 0 < len(spoken) < 30, "it was in no sentence: this tests nothing"
+    assert all(event.at <= stopped for event in spoken)
+    assert (voice.closed, model.stopped) == (1, 1)
+    assert first.interrupted and 0 < len(first.said_heard.split()) < 30
+    assert second.said_heard == "You said stop."
+
+
 class Unpluggable(SilentSpeaker):
     """Breaks at its n-th sound, or when its answer is waited for."""
 

@@ -25,7 +25,16 @@ from voice_kit.hear.batch import Batch
 from voice_kit.serve import health
 from voice_kit.serve.metrics import REASONS, Metrics
 from voice_kit.serve.shared import Shared
-from voice_kit.types import FRAME, RATE, Audio, Failed, FrameHeard, Transcript
+from voice_kit.types import (
+    FRAME,
+    RATE,
+    Abandoned,
+    Audio,
+    Failed,
+    FrameHeard,
+    SpeechReady,
+    Transcript,
+)
 from voice_kit.workshop.fakes import (
     LoudnessDetector,
     Script,
@@ -75,6 +84,22 @@ def test_interruptions_and_abandoned_starts_are_counted():
     scene, values = counted(0.5, ("one", 1.0), 0.2, ("two", 1.0), 4.0)
     assert scene.timeline.abandoned == values["abandoned_starts_total",] > 0
     assert values["abandoned_seconds_total",] == pytest.approx(scene.timeline.wasted)
+
+
+def test_a_start_that_was_dropped_leaves_nothing_but_that_it_was_abandoned():
+    scene, values = counted(0.5, ("one", 1.0), 0.4, ("two", 1.0), 4.0)
+    dropped = scene.all(Abandoned)[0].turn
+    assert dropped in [event.turn for event in scene.all(SpeechReady)], "it had not got so far"
+    assert values["abandoned_starts_total",] == len(scene.all(Abandoned)) == 1
+    assert values["turns_total", "spoken"] == 1
+    assert values["voice_to_voice_seconds_count",] == 1
+    stages = {name[1]: value for name, value in values.items() if name[0] == "stage_seconds_count"}
+    assert stages.keys() >= {"transcribe", "first_token", "synthesis"}
+    assert set(stages.values()) <= {0, 1}
+    (turn,) = scene.timeline.turns
+    for stage in ("transcribe", "first_token", "synthesis"):
+        assert values["stage_seconds_sum", stage] == pytest.approx(turn.seconds(stage))
+    assert values["interruptions_total",] == 0
 
 
 def test_failures_are_counted_by_stage_and_what_stood_in():
