@@ -15,7 +15,7 @@ from typing import Any
 from voice_kit.engines import Stage
 from voice_kit.errors import VoiceKitError, install, need
 from voice_kit.serve.ray_app import NAME, STAGES, Replica, Together
-from voice_kit.serve.ray_engines import ENVIRONMENT, FIX, QUIET
+from voice_kit.serve.ray_engines import ENVIRONMENT, FIX, started_here
 from voice_kit.settings import Settings
 from voice_kit.workshop.fakes import Script, scripted
 from voice_kit.workshop.load_gateway import Waits
@@ -78,7 +78,7 @@ def main() -> None:
     import ray
     from ray import serve
 
-    ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, **QUIET)
+    started_here(ray)
     none = {"num_cpus": 0}
 
     def deployed(stage: Stage) -> Any:
