@@ -236,7 +236,10 @@ def test_a_live_recording_replays_to_the_same_turns_within_what_the_loop_was_lat
     sound = script.sound(0.2, ("hello", 0.4), 1.6)
     before = record(tmp_path / "talk", engines, sound, fast=False)
     assert [turn.times.heard for turn in before.turns] == ["hello"]
-    assert difference(before.events, replay(before, make=nobody).events, 0.1) == ""
+    # The voice goes on in a thread just as the answer begins to be heard: either may be first.
+    was, now = before.events, replay(before, make=nobody).events
+    kind = lambda event: type(event).__name__  # noqa: E731
+    assert difference(sorted(was, key=kind), sorted(now, key=kind), 0.1) == ""
 
 
 def test_a_replay_is_heard_as_late_as_the_loudspeaker_of_the_recording_was(tmp_path):
