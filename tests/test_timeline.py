@@ -10,10 +10,12 @@ from voice_kit.types import (
     Abandoned,
     FirstToken,
     Interrupted,
+    PlaybackResumed,
     PlaybackStarted,
     Transcribed,
     Transcript,
     TurnEnded,
+    TurnFinished,
     TurnStarted,
 )
 from voice_kit.workshop.fakes import Script
@@ -98,6 +100,14 @@ def test_a_start_that_was_cut_in_its_first_stage_has_cost_what_it_took_until_the
         kept(event)
     assert kept.abandoned == 2
     assert kept.wasted == pytest.approx(0.3 + 0.375), "what waits for its gate costs nothing"
+
+
+def test_a_turn_of_which_only_the_end_was_seen_has_no_first_sound():
+    kept = Timeline()
+    kept(PlaybackResumed(1, 7.0))
+    kept(TurnFinished(1, 9.0, "hello", "Hello.", "Hello.", False))
+    assert kept.turns[0].first_sound is None
+    assert kept.turns[0].seconds("playback") == pytest.approx(2.0)
 
 
 def test_every_event_becomes_json_without_its_sound():

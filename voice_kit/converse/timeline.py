@@ -109,9 +109,8 @@ class Timeline:
                 self.probabilities.append((event.at, event.probability))
             case TurnEnded():
                 self._question = event
-            case TurnStarted():
-                turn = TurnTimes(event.turn, event.at, eager=event.eager, typed=event.typed)
-                self._open[event.turn] = turn
+            case TurnStarted(number, at, eager, typed):
+                self._open[number] = TurnTimes(number, at, eager=eager, typed=typed)
             case _ if number := getattr(event, "turn", 0):
                 self._add(self._open.setdefault(number, TurnTimes(number)), event)
 
@@ -127,7 +126,8 @@ class Timeline:
             case SentenceReady() if stages[-1:] == ["first_token"]:
                 turn.bars.append(Bar("first_sentence", turn.bars[-1].end, event.at))
             case PlaybackStarted() | PlaybackResumed():
-                turn.first_sound = turn.first_sound or event.at
+                if isinstance(event, PlaybackStarted):
+                    turn.first_sound = event.at
                 turn.bars.append(Bar("playback", event.at, event.at))
             case PlaybackPaused() | Interrupted() | TurnFinished():
                 if stages[-1:] == ["playback"] and not turn.bars[-1].seconds:
