@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voice_kit.serve import accounts, shares
-from voice_kit.serve import limits as module
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Guest
 from voice_kit.serve.headers import behind
@@ -304,7 +303,7 @@ async def test_two_gateways_count_one_address_together():
 async def test_without_redis_each_gateway_counts_alone_and_refuses_nobody_for_it(
     places, monkeypatch, caplog
 ):
-    monkeypatch.setattr(module, "SHARED_WAIT", 0.01)
+    monkeypatch.setattr(accounts, "SHARED_WAIT", 0.01)
     at, _ = limits(places(), redis="redis://somewhere")
     for _ in range(5):
         async with at.connection("10.0.0.1", ALICE):

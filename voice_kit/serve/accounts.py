@@ -21,6 +21,16 @@ class Counts(Protocol):
         """Add this to the sliding count of all gateways, and say what it is now."""
 
 
+async def count_of_all(places: Counts, key: str, amount: float, per_seconds: float) -> float | None:
+    """What all gateways have counted, this included; None where they cannot be asked."""
+    try:
+        async with asyncio.timeout(SHARED_WAIT):
+            return await places.count(key, amount, per_seconds)
+    except Exception as error:
+        log.warning("limits are counted by this gateway alone (%s)", type(error).__name__)
+        return None
+
+
 class Accounts:
     """A share for each key, of all gateways together where there are `places`.
 
@@ -61,12 +71,11 @@ class Accounts:
         unsettled, self._unsettled = self._unsettled, {}
         if self._places is None or not unsettled:
             return
-        try:
-            for key, amount in unsettled.items():
-                async with asyncio.timeout(SHARED_WAIT):
-                    used = await self._places.count(f"{self._name}:{key}", amount, self._seconds)
-                if used > self._most:  # about as long as it takes until so much is out of date
-                    wait = self._seconds * (used - self._most) / max(used, 1.0)
-                    self._used_up[key] = now + max(self._seconds / SLOTS, wait)
-        except Exception as error:
-            log.warning("limits are counted by this gateway alone (%s)", type(error).__name__)
+        for key, amount in unsettled.items():
+            name = f"{self._name}:{key}"
+            used = await count_of_all(self._places, name, amount, self._seconds)
+            if used is None:  # nor would the next be answered
+                return
+            if used > self._most:  # about as long as it takes until so much is out of date
+                wait = self._seconds * (used - self._most) / max(used, 1.0)
+                self._used_up[key] = now + max(self._seconds / SLOTS, wait)

@@ -13,15 +13,13 @@ from typing import Any, NoReturn
 
 from fastapi import Request
 
-from voice_kit.serve.accounts import SHARED_WAIT, Accounts, Counts
+from voice_kit.serve.accounts import Accounts, Counts, count_of_all
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Guest
 from voice_kit.serve.jwts import LOCAL
 from voice_kit.serve.logs import happened
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shares import Shares
-
-log = logging.getLogger(__name__)
 
 SETTLES = 5.0
 """Seconds between two settlements of sound and tools with the other gateways."""
@@ -85,23 +83,13 @@ class Limits:
 
     async def _connects_now(self, key: str) -> None:
         wait = self._connects.add(key, 1, self._clock())
-        if not wait and await self._count_of_all(f"connects:{key}") > self._per_second:
-            wait = self._within
+        if not wait and self._places is not None:  # nobody is refused for Redis' sake
+            used = await count_of_all(self._places, f"connects:{key}", 1, self._within)
+            wait = self._within if (used or 0.0) > self._per_second else 0.0
         if wait:
             self._refuse(
                 "connecting_too_fast", "Your address connects too often. Wait a little.", wait
             )
-
-    async def _count_of_all(self, key: str) -> float:
-        """Of all gateways, 0 where they cannot be asked: nobody is refused for Redis' sake."""
-        if self._places is None:
-            return 0.0
-        try:
-            async with asyncio.timeout(SHARED_WAIT):
-                return await self._places.count(key, 1, self._within)
-        except Exception as error:
-            log.warning("limits are counted by this gateway alone (%s)", type(error).__name__)
-            return 0.0
 
     def lasts(self, guest: Guest, seconds: float = 0.0) -> float:
         """How long a session of this guest that is so old may go on: its limit, or their token's.
