@@ -1,15 +1,23 @@
 """Who sends too much is told so, and hears it, whatever they still have to send."""
 
+import asyncio
+import base64
 import json
+import os
 import socket
+import struct
 import threading
+import tracemalloc
+from contextlib import suppress
 
 import httpx
 import pytest
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 
-from helpers_serve import served
+import websockets
+from helpers_serve import say, served, until
+from websockets.frames import Frame, Opcode
 
 from voice_kit.serve import let_by
 
@@ -150,3 +158,131 @@ def test_what_has_come_as_a_whole_leaves_the_connection_open(gateway):
             found = client.post(CHAT, json=body)
             assert found.status_code == 400
             assert found.headers.get("connection") != "close"
+
+
+# On a socket
+
+
+async def told(socket):
+    """What was said before it was closed, and with which code and reason."""
+    error = await until(socket, "error")
+    limit = await until(socket, "rate_limits.updated") if socket.admitted else None
+    try:
+        await socket.recv()
+    except websockets.ConnectionClosed as gone:
+        return error["error"], limit, gone.rcvd.code, gone.rcvd.reason
+
+
+def parts_of(message, count):
+    """The same in so many frames of one message."""
+    step = len(message) // count
+    return [message[at : at + step] for at in range(0, len(message), step)]
+
+
+SENT = {
+    "a little": "x" * (MOST + 1),
+    "more than twice as much": b"x" * (2 * MOST + 1),
+    "far more": "x" * LARGE,
+    "in parts": parts_of("x" * LARGE, 10),
+    "in parts that are small": parts_of(b"x" * 10 * MOST, 40),
+    "of which most are letters": "é" * (MOST - 1),
+}
+
+
+@pytest.mark.parametrize("admitted", [True, False], ids=["admitted", "a stranger"])
+@pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
+def test_a_message_that_is_too_big_is_answered_in_words_and_counted(sent, admitted):
+    async def scene(address):
+        at = address.realtime if admitted else f"{address.ws}/v1/realtime"
+        async with asyncio.timeout(30), websockets.connect(at) as socket:
+            socket.admitted = admitted
+            if admitted:
+                await until(socket, "session.created")
+            with suppress(websockets.ConnectionClosed):  # it may have heard enough by then
+                await socket.send(sent)
+            return await told(socket)
+
+    with served(max_message=MOST) as address:
+        error, limit, code, reason = asyncio.run(scene(address))
+        text = address.shared.metrics.text().decode()
+    sentence = "A message has 1,000 bytes at most. Send it in parts."
+    assert (error["code"], error["message"]) == ("rate_limit_exceeded", sentence)
+    assert (code, reason) == (1009, sentence)
+    assert limit is None or limit["rate_limits"][0]["name"] == "message_too_big"
+    assert 'voice_kit_refused_total{reason="message_too_big"} 1.0' in text
+
+
+def test_what_was_asked_before_it_is_answered_before_it_and_others_notice_nothing(gateway):
+    async def scene():
+        async with (
+            asyncio.timeout(30),
+            websockets.connect(gateway.realtime) as socket,
+            websockets.connect(gateway.realtime) as other,
+        ):
+            seen = []
+            await say(socket, type="session.update", session={})
+            await say(socket, type="nonsense")
+            await socket.send(b"x" * LARGE)
+            await until(socket, "rate_limits.updated", seen=seen)
+            await say(other, type="nonsense")
+            return seen, await until(other, "error")
+
+    seen, others = asyncio.run(scene())
+    kinds = [message["type"] for message in seen]
+    assert kinds == ["session.created", "session.updated", "error", "error"]
+    assert [message["error"]["code"] for message in seen[2:]] == [
+        "unknown_event",
+        "rate_limit_exceeded",
+    ]
+    assert others["error"]["code"] == "unknown_event"
+
+
+GIGABYTE = 1_000_000_000
+
+
+def test_of_a_message_of_a_gigabyte_nothing_is_kept(gateway):
+    plain = upgraded(gateway)
+    head = struct.pack("!BBQ4s", 0x82, 0xFF, GIGABYTE, os.urandom(4))
+    tracemalloc.start()
+    try:
+        with plain:
+            plain.sendall(head)
+            piece, left = b"x" * 1_000_000, GIGABYTE
+            while left:
+                left -= plain.send(piece[:left])
+            most = tracemalloc.get_traced_memory()[1]
+            came = b""
+            while part := plain.recv(65_536):
+                came += part
+    finally:
+        tracemalloc.stop()
+    assert most < 10_000_000
+    assert b"A message has 1,000 bytes at most." in came
+    assert struct.pack("!H", 1009) in came
+
+
+def test_what_came_in_the_same_breath_is_answered_too(gateway):
+    with upgraded(gateway) as plain:
+        nonsense = Frame(Opcode.TEXT, b'{"type": "nonsense"}').serialize(mask=True)
+        plain.sendall(nonsense + Frame(Opcode.BINARY, b"x" * LARGE).serialize(mask=True))
+        came = b""
+        while part := plain.recv(65_536):
+            came += part
+    assert 0 < came.index(b"unknown_event") < came.index(b"rate_limit_exceeded")
+
+
+def upgraded(address):
+    """A socket on which nothing was said yet, and of which nothing is read by itself."""
+    host, port = address.removeprefix("http://").split(":")
+    plain = socket.create_connection((host, int(port)), timeout=20)
+    head = [
+        f"GET /v1/realtime?token={address.token} HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
+        "Sec-WebSocket-Version: 13",
+    ]
+    plain.sendall("\r\n".join([*head, "", ""]).encode())
+    assert plain.recv(12) == b"HTTP/1.1 101"
+    return plain

@@ -24,8 +24,9 @@ from voice_kit.serve.protocol import (
     said,
 )
 from voice_kit.serve.refused import OverLimit, Refused
-from voice_kit.serve.session import Session, size_of
+from voice_kit.serve.session import Session
 from voice_kit.serve.shared import Shared
+from voice_kit.serve.too_big import message_of
 
 router = APIRouter(tags=["Realtime"])
 log = logging.getLogger(__name__)
@@ -85,9 +86,9 @@ async def _guest(socket: WebSocket, shared: Shared) -> Guest:
             message = await socket.receive()
         if message["type"] != "websocket.receive":
             raise WebSocketDisconnect
-        text = message.get("text") or ""
-        shared.limits.message(size_of(text))
-        asked = parse(text)
+        first, size = message_of(message)
+        shared.limits.message(size)
+        asked = parse(first if isinstance(first, str) else "")
     except TimeoutError:
         raise ClosedError(NOT_ADMITTED, "missing_api_key", "Nobody has signed in.") from None
     except BadMessageError as error:

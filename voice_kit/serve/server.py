@@ -19,6 +19,7 @@ from voice_kit.serve.headers import behind
 from voice_kit.serve.logs import log_config
 from voice_kit.serve.metrics import several_workers
 from voice_kit.serve.shared import Shared
+from voice_kit.serve.too_big import Sockets
 
 BACKLOG = 2048
 PONG = 60.0
@@ -48,8 +49,8 @@ def config_of(app: FastAPI | Callable[[], FastAPI], serve: Serve, **more: Any) -
         "host": serve.host,
         "port": serve.port,
         "workers": serve.workers,
-        "ws": "websockets-sansio",
-        "ws_max_size": 2 * serve.max_message,  # what is a little too big is told so by us
+        "ws": Sockets,
+        "ws_max_size": serve.max_message,
         "ws_per_message_deflate": False,
         "proxy_headers": False,
         "server_header": False,

@@ -24,6 +24,7 @@ from voice_kit.serve.shared import Shared
 from voice_kit.serve.socket_audio import SocketMicrophone
 from voice_kit.serve.socket_speaker import SocketSpeaker
 from voice_kit.serve.telling import Teller
+from voice_kit.serve.too_big import message_of
 from voice_kit.serve.views import Views
 from voice_kit.serve.voices import with_voice
 from voice_kit.serve.wishes import Wishes, described, wished
@@ -163,10 +164,9 @@ class Session:
 
     async def _read(self, receive: Receive) -> None:
         while (message := await receive())["type"] == "websocket.receive":
-            text = message.get("text")
-            taken: str | bytes = message["bytes"] if text is None else text
+            taken, size = message_of(message)
             try:
-                self.shared.limits.message(size_of(taken))
+                self.shared.limits.message(size)
             except OverLimit as limit:
                 self.teller.over(limit)
                 self.end(limit.close, limit.message)
@@ -230,13 +230,6 @@ def _but_frames(*observers: Observer) -> Observer:
                 each(event)
 
     return observe
-
-
-def size_of(message: str | bytes) -> int:
-    """Its bytes on the wire."""
-    if isinstance(message, bytes) or message.isascii():
-        return len(message)
-    return len(message.encode(errors="surrogatepass"))
 
 
 async def _first(*works: Awaitable[Any]) -> None:
