@@ -75,6 +75,17 @@ def _portaudio() -> str:
     return "no PortAudio: on Debian, apt-get install libportaudio2" if done.returncode else ""
 
 
+def _in_a_network() -> str:
+    from voice_kit.errors import VoiceKitError
+    from voice_kit.serve.lan import choose
+
+    try:
+        choose()
+    except VoiceKitError:
+        return "no local network that this machine is in"
+    return ""
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "flite": _program("flite", package="flite"),
     "portaudio": _portaudio,
@@ -93,6 +104,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "litellm": _package("litellm"),
     "openai": _package("openai"),
     "serve": _package("fastapi", "uvicorn"),
+    "lan": _in_a_network,
     "ray": _package("ray"),
 }
 """Each says why it is missing, or nothing."""
@@ -197,7 +209,19 @@ def _is_here(host: object) -> bool:
         address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
         return False
-    return address.is_loopback or address.is_unspecified
+    return address.is_loopback or address.is_unspecified or _is_ours(address)
+
+
+@cache
+def _is_ours(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether it belongs to a network card of this machine: only such can be listened on."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family) as sock:
+        try:
+            sock.bind((str(address), 0))
+        except OSError:
+            return False
+        return True
 
 
 def _refuse(host: object) -> BeyondThisMachineError:

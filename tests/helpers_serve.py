@@ -3,6 +3,9 @@
 import asyncio
 import json
 import math
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -140,6 +143,19 @@ def served(engines=None, serve=None, settings=None, app=None, **changes):
         server.should_exit = True
         thread.join(STARTS)
         assert not thread.is_alive(), "the gateway did not stop"
+
+
+def command(*arguments, home, **environment):
+    """`voice-kit serve` as a program of its own."""
+    given = {"VOICE_KIT_HOME": str(home), "PYTHONIOENCODING": "utf-8", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "voice_kit.cli", "serve", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env={**os.environ, **given},
+        cwd=home,
+    )
 
 
 # What our own clients send

@@ -3,10 +3,7 @@
 import asyncio
 import base64
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import asynccontextmanager
 
@@ -14,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 import websockets
-from helpers_serve import TOKEN, Loudness, Parrot, Tone, say, served, stubs, until
+from helpers_serve import TOKEN, Loudness, Parrot, Tone, command, say, served, stubs, until
 from openai import AsyncOpenAI
 
 from voice_kit.converse.line import Engines, Line
@@ -440,18 +437,6 @@ def test_the_documentation_is_ours_alone_and_tells_of_every_event_and_route(gate
 
 
 # The command
-
-
-def command(*arguments, home, **environment):
-    given = {**os.environ, "VOICE_KIT_HOME": str(home), **environment}
-    return subprocess.Popen(
-        [sys.executable, "-m", "voice_kit.cli", "serve", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=given,
-        cwd=home,
-    )
 
 
 def sentence(*arguments, home, **environment):

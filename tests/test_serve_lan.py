@@ -1,17 +1,29 @@
 # ruff: noqa: E402
 """A phone as the room's microphone: which address, which certificate, and a code to scan."""
 
+import asyncio
+import hashlib
+import json
 import os
 import re
+import socket
 import ssl
 import stat
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 pytest.importorskip("cryptography", reason="the serve extra is not installed")
 segno = pytest.importorskip("segno", reason="the serve extra is not installed")
+
+import httpx
+import websockets
+from helpers_serve import command, say, until
 
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve import lan
@@ -85,8 +97,6 @@ def test_it_is_for_these_addresses_and_for_this_machine_itself(tmp_path):
 
 def handshake(file, name):
     """What a browser that trusts this certificate says when it opens https://name."""
-    import socket
-
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(file)  # as uvicorn does: one file for both
     client = ssl.create_default_context(cafile=file)
@@ -217,3 +227,112 @@ def test_colours_are_for_terminals_and_not_for_those_who_want_none(monkeypatch, 
 def test_an_address_too_long_for_eighty_columns_has_no_code():
     assert invitation("https://10.0.0.1:8765/?token=" + "x" * 350, False)
     assert invitation("https://10.0.0.1:8765/?token=" + "x" * 500, False) == ""
+
+
+# The command, as it is typed
+
+ENGINES = ("--vad", "energy", "--stt", "sphinx", "--llm", "handbook", "--tts", "espeak")
+FINGERPRINT = "SHA-256 fingerprint is ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})"
+
+
+@contextmanager
+def serving(*arguments, home):
+    """`voice-kit serve --lan` in a process, and its lines: `said` and, until it listens, `notes`.
+    What it still says is in `notes` once it has ended."""
+    process = command("--lan", "--port", "0", *ENGINES, *arguments, home=home)
+    alarm = threading.Timer(60, process.kill)  # then its lines end, and what is missing is seen
+    alarm.start()
+    try:
+        running = SimpleNamespace(url=process.stdout.readline().strip(), notes=[], said=[])
+        if "--json" not in arguments:
+            running.said = list(takewhile(str.strip, process.stdout))
+        for line in process.stderr:
+            running.notes.append(line)
+            if "startup complete" in line:
+                break
+        yield running
+        process.terminate()
+        running.notes += process.communicate(timeout=60)[1].splitlines()
+    finally:
+        alarm.cancel()
+        process.kill()
+        process.communicate()
+
+
+def shown(running):
+    """What a person at that terminal reads: address, token, fingerprint."""
+    parts = urlsplit(running.url)
+    (found,) = re.findall(FINGERPRINT, "".join(running.notes))
+    return parts, parse_qs(parts.query)["token"][0], found
+
+
+def certificate_at(host, port):
+    """The certificate that is shown there, whoever it is from: its bytes."""
+    nobody_known = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    nobody_known.check_hostname, nobody_known.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((host, port), timeout=30) as plain,
+        nobody_known.wrap_socket(plain) as secure,
+    ):
+        return secure.getpeercert(binary_form=True)
+
+
+@pytest.mark.needs("lan")
+def test_a_phone_gets_in_with_what_the_command_prints_and_with_nothing_less(tmp_path):
+    with serving(home=tmp_path) as running:
+        parts, token, fingerprint = shown(running)
+        rows, code = (
+            modules("".join(running.said)),
+            segno.make_qr(running.url, error="l", boost_error=False),
+        )
+        assert [row[4:-4] for row in rows[4 : len(rows[0]) - 4]] == list(map(list, code.matrix))
+        assert parts.scheme == "https" and parts.hostname not in ("127.0.0.1", "localhost")
+        assert f"Phones reach it at {parts.hostname}" in "".join(running.notes)
+
+        der = certificate_at(parts.hostname, parts.port)
+        assert hashlib.sha256(der).hexdigest().upper() == fingerprint.replace(":", "")
+        trusting = ssl.create_default_context(cadata=der)  # as one who has compared it
+        site = f"https://{parts.netloc}"
+        with httpx.Client(base_url=site, verify=trusting, timeout=30) as stranger:
+            assert stranger.get("/").status_code == 401
+            assert stranger.get("/v1/models").status_code == 401
+        with httpx.Client(verify=trusting, timeout=30, follow_redirects=True) as phone:
+            page = phone.get(running.url)
+            assert page.is_success and str(page.url) == f"{site}/"
+            assert [each.name for each in phone.cookies.jar if each.secure] == [
+                f"__Host-voice-kit-{parts.port}"
+            ]
+            assert phone.get(f"{site}/v1/models").is_success
+        asyncio.run(conversation(f"wss://{parts.netloc}/v1/realtime", token, trusting))
+    assert token not in "".join(running.notes)
+
+
+async def conversation(at, token, trusting):
+    async with asyncio.timeout(60):
+        async with websockets.connect(at, ssl=trusting) as socket:
+            await say(socket, type="session.authenticate", token="a-guess-of-many-letters")
+            assert (await until(socket, "error"))["error"]["code"] == "invalid_api_key"
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd.code == 4401
+        async with websockets.connect(f"{at}?token={token}", ssl=trusting) as socket:
+            assert (await until(socket, "session.created"))["session"]["id"]
+            content = [{"type": "input_text", "text": "what is two plus two"}]
+            item = {"type": "message", "role": "user", "content": content}
+            await say(socket, type="conversation.item.create", item=item)
+            await say(socket, type="response.create")
+            done = await until(socket, "response.done", seconds=60)
+            assert done["response"]["output"][0]["content"][0]["transcript"] == "That is 4."
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await websockets.connect(at, ssl=ssl.create_default_context())
+
+
+@pytest.mark.needs("lan")
+def test_a_program_is_told_the_fingerprint_too_and_the_next_start_has_the_same(tmp_path):
+    told = []
+    for _ in range(2):
+        with serving("--json", home=tmp_path) as running:
+            told.append(json.loads(running.url))
+    assert re.fullmatch("(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", told[0]["fingerprint"])
+    assert told[0]["fingerprint"] == told[1]["fingerprint"]
+    assert told[0]["token"] != told[1]["token"]

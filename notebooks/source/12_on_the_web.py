@@ -467,7 +467,7 @@ if LIVE:
     from IPython.display import HTML, display
 
     phone = Gateway("--lan", *(OFFLINE if ENGINES != "best" else ())).ready()
-    print(phone.url)
+    print(phone.url, phone.fingerprint, sep="\n")
     display(HTML(segno.make(phone.url).svg_inline(scale=5, light="white")))
 else:
     print("Not live. In a terminal: voice-kit serve --lan")

@@ -70,7 +70,9 @@ def serve(
 
     running = Running(settings, wanted)
     if json_:
-        put(json.dumps({"url": running.url, "token": running.token, "pid": os.getpid()}))
+        told = {"url": running.url, "token": running.token, "pid": os.getpid()}
+        told |= {"fingerprint": running.fingerprint} if running.fingerprint else {}
+        put(json.dumps(told))
     running.run(lambda: None if json_ else _welcome(running))
 
 
@@ -81,5 +83,5 @@ def _welcome(running: Any) -> None:
         notes.print(line, markup=False, soft_wrap=True)
     put(running.url)
     if running.picture:
-        print(running.picture)
+        put(running.picture)
     notes.print("Open this address in a browser. Ctrl-C ends it.", markup=False, soft_wrap=True)

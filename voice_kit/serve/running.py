@@ -33,6 +33,8 @@ class Running:
         self.choices: Sequence[Choice] = ()
         self.picture = ""
         """The address as a QR code, for a phone."""
+        self.fingerprint = ""
+        """SHA-256 of the certificate that this machine made itself, as browsers show it."""
         self._more: dict[str, Any] = {}
         if serve.workers > 1 and serve.ray == "local":
             raise VoiceKitError(CLUSTERS)
@@ -80,14 +82,14 @@ class Running:
 
         chosen = choose(serve.host)
         address = chosen.address.ip
-        file, fingerprint = certificate([address])
+        file, self.fingerprint = certificate([address])
         self._more = {"ssl_certfile": str(file), "ssl_keyfile": str(file)}
         others = ", ".join(str(each) for each in chosen.others)
         self.about += [
             f"Phones reach it at {chosen.address}: {chosen.why}."
             + (f" Or --host with one of: {others}." if others else ""),
             "The phone warns of the certificate, which this machine made itself. It is the right "
-            f"one if its SHA-256 fingerprint is {fingerprint}.",
+            f"one if its SHA-256 fingerprint is {self.fingerprint}.",
         ]
         return serve.model_copy(update={"host": address}), address
 

@@ -99,6 +99,8 @@ class Gateway(Program):
     """The same with the token, for a browser."""
     socket = ""
     """Where its conversations are held: ws://127.0.0.1:PORT/v1/realtime."""
+    fingerprint = ""
+    """SHA-256 of its certificate, where it made one for the phones of this network."""
 
     def __init__(self, *options: str, module: tuple[str, ...] = SERVE, **serve: str) -> None:
         """Starts it. `serve` is the gateway's own settings, such as REDIS. Raises
@@ -112,7 +114,7 @@ class Gateway(Program):
     def ready(self) -> Gateway:
         """Itself, once its engines are loaded. Blocks. Raises `VoiceKitError`."""
         told = json.loads(self.line())
-        self.url = told["url"]
+        self.url, self.fingerprint = told["url"], told.get("fingerprint", "")
         found = urlsplit(self.url)
         self.token = parse_qs(found.query)["token"][0]
         self.address = f"{found.scheme}://{found.netloc}"
