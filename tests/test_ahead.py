@@ -9,6 +9,7 @@ from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.ahead import REST, Ahead
 from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import run
 from voice_kit.errors import EngineFailedError
 from voice_kit.settings import Settings
@@ -63,7 +64,8 @@ class Talk:
     async def _talk(self, ahead):
         engines = scripted(self.script, stt=self.stt, then={"stt": self.then})
         engines.vad.current = Fading()
-        watch = [self.events.append]
+        self.timeline = Timeline()
+        watch = [self.events.append, self.timeline]
         speaker = SilentSpeaker(16_000)
         async with Conversation(engines, speaker, self.settings, observers=watch) as talk:
             self.ahead = Ahead.of(talk) if ahead else None
@@ -97,7 +99,7 @@ def test_an_answer_begins_and_is_heard_no_sooner_than_its_pause_and_its_end_allo
     assert ahead.of(PlaybackStarted)[0].at == pytest.approx(without.of(PlaybackStarted)[0].at)
 
 
-def test_speech_that_goes_on_stops_what_was_begun_and_leaves_no_trace():
+def test_speech_that_goes_on_stops_what_was_begun_and_leaves_nothing_but_what_it_cost():
     class Counting(ScriptedTranscriber):
         stopped = 0
 
@@ -114,7 +116,39 @@ def test_speech_that_goes_on_stops_what_was_begun_and_leaves_no_trace():
     assert talk.ahead.used == 1
     assert talk.stt.stopped == 1
     assert talk.heard == ["hello there"]
-    assert not talk.of(Abandoned)
+    (dropped,) = talk.of(Abandoned)
+    assert (dropped.turn, dropped.worked) == (0, pytest.approx(FRAME_SECONDS))
+    assert (talk.timeline.abandoned, talk.timeline.wasted) == (0, dropped.worked)
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.1], ids=["before the pause is certain", "after it"])
+def test_a_start_that_is_dropped_has_cost_what_was_transcribed_ahead_of_it_too(delay):
+    class Timed(ScriptedTranscriber):
+        def __init__(self, script, usual):
+            super().__init__(script, delay)
+
+    parts = 0.3, ("hello", 0.64), 0.32, ("there", 0.64)
+    ahead, without = (Talk(*parts, stt=Timed, ahead=each) for each in (True, False))
+    assert ahead.ahead.used == ahead.ahead.begun == 2
+    for talk in (ahead, without):
+        (dropped,) = talk.of(Abandoned)
+        assert (talk.timeline.abandoned, talk.timeline.wasted) == (1, dropped.worked)
+    assert ahead.timeline.wasted == pytest.approx(without.timeline.wasted)
+    assert without.timeline.wasted == pytest.approx(delay + 0.1 + 0.05)
+
+
+def test_what_was_not_begun_ahead_is_counted_once():
+    class Unstoppable(ScriptedTranscriber):
+        stoppable = False
+
+        def __init__(self, script, usual):
+            super().__init__(script, 0.2)
+
+    parts = 0.3, ("hello", 0.64), 0.4, ("there", 0.64)
+    ahead, without = (Talk(*parts, stt=Unstoppable, ahead=each) for each in (True, False))
+    assert ahead.ahead.begun == 0
+    assert ahead.timeline.wasted == pytest.approx(without.timeline.wasted)
+    assert 0.2 < without.timeline.wasted < 0.4
 
 
 def test_no_word_is_lost_or_said_twice_however_long_a_pause_is():

@@ -10,11 +10,13 @@ from voice_kit.settings.groups import Endpointing
 from voice_kit.types import (
     Abandoned,
     Failed,
+    FirstToken,
     GateOpened,
     Judged,
     PlaybackStarted,
     TurnEnded,
     TurnFinished,
+    TurnStarted,
 )
 from voice_kit.workshop.fakes import (
     HummingVoice,
@@ -172,3 +174,60 @@ def test_whoever_talks_over_an_answer_may_go_on_after_a_no():
         "tell me",
         "no the other one",
     ]
+
+
+BREATHS = [part for word in ("well", "you", "see", "so") for part in ((word, 0.4), 0.3)]
+SO_FAR = "well you see so"
+
+
+@pytest.mark.parametrize(
+    ("last", "chance", "wait"), [(QUESTION, 0.95, 0.224), (HALF, 0.05, 1.504), ("", 0.5, 0.512)]
+)
+@pytest.mark.parametrize("starts", [0, 3])
+def test_after_the_last_early_start_of_a_turn_its_pauses_are_judged_all_the_same(
+    last, chance, wait, starts
+):
+    whole = f"{SO_FAR} {last}".strip()
+    scene = judged(
+        *(*BREATHS, (last, 0.6), 4.0),
+        judge=ScriptedJudge({whole: chance}),
+        settings=Settings().changed({"eager_starts": starts}),
+    )
+    assert waits(scene) == pytest.approx([wait])
+    assert scene.one(TurnFinished).heard == whole
+    assert [event.eager for event in scene.all(TurnStarted)].count(True) == starts
+    assert scene.timeline.abandoned == starts
+
+
+def test_what_only_listens_thinks_and_speaks_once_the_turn_is_certain():
+    scene = judged(*BREATHS, (REST, 0.6), 4.0)
+    model, voice = scene.engines.llm.current, scene.engines.tts.current
+    assert len(model.prompts) == len(voice.spoken) == Settings().eager_starts + 1
+    last = [event for event in scene.all(FirstToken) if event.turn == scene.one(TurnFinished).turn]
+    assert last[0].at >= scene.one(GateOpened).at
+    assert last[0].at - scene.one(GateOpened).at == pytest.approx(model.first), "it had the words"
+
+
+def test_a_start_stands_though_later_pauses_were_only_listened_at_and_brought_no_words():
+    noise = ("", 0.16)
+    scene = judged(*BREATHS[:-1], 0.3, noise, 0.3, noise, 4.0)
+    started = [event.turn for event in scene.all(TurnStarted) if event.eager]
+    listened = [event.turn for event in scene.all(TurnStarted) if not event.eager]
+    assert len(listened) == 3, "nothing was only listened at: this tests nothing"
+    assert scene.one(TurnFinished).heard == SO_FAR
+    assert scene.one(TurnFinished).turn == listened[0] > started[-1]
+
+
+@pytest.mark.parametrize("paid", ["speculative", "partials"])
+def test_a_transcriber_that_is_paid_for_each_call_is_not_asked_for_the_judge_alone(paid):
+    script = Script()
+    stt = ScriptedTranscriber(script, 0.02)
+    setattr(stt, paid, False)
+    engines = scripted(script, stt=stt, judge=ScriptedJudge({}))
+    Scene(script, 0.512, *BREATHS, (QUESTION, 0.6), 4.0, engines=engines)
+    assert len(stt.seconds) == 1 + (0 if paid == "speculative" else Settings().eager_starts)
+
+
+def test_nothing_is_transcribed_for_the_judge_alone_that_would_come_too_late_for_it():
+    scene = judged(*BREATHS, (QUESTION, 0.6), 4.0, stt=1.6)
+    assert [event.eager for event in scene.all(TurnStarted)] == [True, False]

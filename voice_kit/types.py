@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+# Sound
+
 RATE = 16_000
 """Samples per second of everything that is heard, in Hz."""
 
@@ -22,9 +24,6 @@ Stops = Literal["async", "steps", "never"]
 """How an engine's work ends early: "async" when cancelling the await closes its request,
 "steps" when it is a generator of short steps that can be closed between two of them,
 "never" when a call, once begun, runs to its end."""
-
-
-# Sound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,7 +198,7 @@ class Speech:
     """Where each word is in the sound; empty when the voice does not tell."""
 
 
-# What happens in a turn. `turn` counts from 1 and is a label for observers: nothing depends on it.
+# What happens in a turn. `turn` counts from 1 (0 is none), a label for observers: nothing needs it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +208,7 @@ class TurnStarted:
     turn: int
     at: float
     eager: bool
-    """Begun at a short pause, behind a closed gate: nothing is audible until it is certain."""
+    """An answer begins at a short pause, behind a closed gate: inaudible until it is certain."""
     typed: bool = False
 
 
@@ -341,6 +340,8 @@ class Abandoned:
     turn: int
     at: float
     reason: str
+    worked: float = 0.0
+    """Seconds that engines had worked on it until then."""
 
 
 @dataclass(frozen=True, slots=True)

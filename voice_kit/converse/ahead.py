@@ -8,10 +8,19 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse.conversation import Conversation
-from voice_kit.converse.steps import StageFailedError, call
+from voice_kit.converse.steps import WORKED, StageFailedError, call
 from voice_kit.converse.turn import may_be_undone
 from voice_kit.hear.protocols import Transcriber
-from voice_kit.types import FRAME, Audio, Event, FrameHeard, SpeechStarted, Stops, Transcript
+from voice_kit.types import (
+    FRAME,
+    Abandoned,
+    Audio,
+    Event,
+    FrameHeard,
+    SpeechStarted,
+    Stops,
+    Transcript,
+)
 
 DOUBTFUL, SOFT = 0.98, 0.03
 """A frame that is less likely to be speech than this, and softer than the loudest of the turn by
@@ -31,12 +40,13 @@ class Ahead:
     `Ahead.of(talk)` lets a conversation have it. A pause takes at least `hear.eager` to be one;
     meanwhile this works already on the sound before it. Whoever then asks for the words of
     that sound, with nothing but quiet behind it, waits only for the rest; anyone else is
-    answered as without it. What was begun in vain is stopped. Only calls of the transcriber are
-    made sooner: no answer begins, or is heard, before it would be otherwise.
+    answered as without it. What was begun in vain is stopped, and told of as `Abandoned`, of no
+    turn. Only calls of the transcriber are made sooner: no answer begins, or is heard, before it
+    would be otherwise.
     """
 
     stops: Stops = "async"
-    in_loop_time = True
+    direct = True  # it waits for the other one as long as may be, and no step of its own is counted
 
     def __init__(self, engine: Transcriber, talk: Conversation) -> None:
         self.name = engine.name
@@ -48,7 +58,7 @@ class Ahead:
         self._words: asyncio.Future[Transcript] | None = None
         self._work: asyncio.Task[None] | None = None
         self._sound = Audio.silence(0)
-        self._peak = self._softest = self._took = 0.0
+        self._peak = self._softest = self._took = self._since = 0.0
         self._rest = self._begun_in_turn = 0
         self._fading = True  # whether the frame before was soft
 
@@ -67,6 +77,7 @@ class Ahead:
         """Take notice of what is heard."""
         rules = self._talk.ears.rules
         if isinstance(event, SpeechStarted):
+            self._drop()
             self._peak, self._begun_in_turn, self._fading = 0.0, 0, True
         elif isinstance(event, FrameHeard) and self._talk.ears.speaking:
             self._peak = max(self._peak, event.level)
@@ -87,6 +98,7 @@ class Ahead:
         try:
             return await words
         finally:
+            WORKED.get()(self._worked(words))
             if work:
                 work.cancel()
 
@@ -98,7 +110,7 @@ class Ahead:
         if settings.hear.eager and affordable and self._begun_in_turn < settings.eager_starts:
             self.begun += 1
             self._begun_in_turn += 1
-            self._sound, self._rest = sound, 0
+            self._sound, self._rest, self._since = sound, 0, self._talk.now()
             self._words = asyncio.get_running_loop().create_future()
             self._work = self._talk.begin(self._write(sound, self._words))
 
@@ -113,7 +125,15 @@ class Ahead:
     def _drop(self) -> None:
         if self._work is not None:
             self._work.cancel()
+        if self._words is not None:
+            worked = self._worked(self._words)
+            self._talk.tell(Abandoned(0, self._talk.now(), "it was no pause", worked))
         self._words = self._work = None
+
+    def _worked(self, words: asyncio.Future[Transcript]) -> float:
+        """Seconds since `words` were begun, until they were there."""
+        there = words.done() and not words.exception()
+        return self._took if there else self._talk.now() - self._since
 
     def _is_begun(self, audio: Audio) -> bool:
         """Whether `audio` is the sound that was begun, and a little quiet behind it."""

@@ -51,8 +51,9 @@ class Conversation:
         self.engines = engines
         self._turns = asyncio.TaskGroup()
         self._sleep = sleep
-        self._desk = Desk(engines, speaker, self.history, self.tell, self.now)
-        self._floor = Floor(self.ears, self._desk, self._turns, self.settings)
+        changing = self.tell, self.now, lambda: self.settings
+        self._desk = Desk(engines, speaker, self.history, *changing)
+        self._floor = Floor(self.ears, self._desk, self._turns)
         self._origin: float | None = None
         self._closed = False
 
@@ -137,7 +138,6 @@ class Conversation:
         """Take in one frame and do at once what follows from it: no wait, no copy."""
         if not self.ears.speaking and self.ears.rules is not self.settings.hear:
             self.ears.rules = self.settings.hear
-        self._floor.settings = self.settings
         events = self.ears.feed(frame, probability)
         self.tell(FrameHeard(self.ears.now, probability, float(frame.dot(frame) / FRAME) ** 0.5))
         if self._sleep is not None:
@@ -153,7 +153,6 @@ class Conversation:
     def type(self, text: str) -> None:
         """Answer a typed line, unless the conversation is over. It interrupts: whoever types
         means it."""
-        self._floor.settings = self.settings
         if text.strip() and not self._closed:
             self._floor.type(text)
 

@@ -9,6 +9,7 @@ from typing import Any
 from voice_kit.audio.protocols import Speaker
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.steps import StageFailedError, name_of
+from voice_kit.settings import Settings
 from voice_kit.think.history import History
 from voice_kit.types import EngineChanged, Event, Failed
 
@@ -23,6 +24,8 @@ class Desk:
     notify: Callable[[Event], None]
     now: Callable[[], float]
     """Seconds since the microphone opened."""
+    settings: Callable[[], Settings]
+    """Those of the moment; a turn under way keeps the ones it began with."""
 
     async def replace(self, turn: int, failure: StageFailedError) -> bool:
         """Tell of the failure and let the next engine take over; whether there was one."""

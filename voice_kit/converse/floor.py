@@ -14,7 +14,6 @@ from voice_kit.converse.turn import Turn, may_be_undone
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.own_words import is_evidence
-from voice_kit.settings import Settings
 from voice_kit.speak.heard import heard_text
 from voice_kit.types import (
     Audio,
@@ -33,12 +32,9 @@ from voice_kit.types import (
 class Floor:
     """At most one turn has the floor and may be heard; at most one other works behind its gate."""
 
-    def __init__(
-        self, ears: Ears, desk: Desk, turns: asyncio.TaskGroup, settings: Settings
-    ) -> None:
+    def __init__(self, ears: Ears, desk: Desk, turns: asyncio.TaskGroup) -> None:
         self.ears = ears
         self.desk = desk
-        self.settings = settings
         self.transcribing = 0.0
         """Seconds that the last transcription took."""
         self._turns = turns
@@ -62,9 +58,11 @@ class Floor:
                     self._doubt()
                 case Misfire():
                     self._go_on()
-                case Paused() if self._worth_an_early_start():
+                case Paused() if self._worth_transcribing():
                     self._starts += 1
-                    self._begin(self.ears.sound(), event.ended, eager=True)
+                    eager = self._starts <= self.desk.settings().eager_starts
+                    begun = self._begin(self.ears.sound(), event.ended, eager=eager)
+                    self._consult(begun, words=False)
                     self.ears.expect(self.ears.rules.unfinished)  # until the judge has spoken
                 case TurnEnded():
                     early = self._early
@@ -85,7 +83,7 @@ class Floor:
     def type(self, text: str) -> None:
         """Give the floor to a typed line."""
         self._interrupt("a line was typed")
-        self._give_floor(self._start(eager=False, typed=text, ended=True))
+        self._give_floor(self._start(typed=text, ended=True))
 
     def announce(self, text: str) -> None:
         """Give the floor to this once nobody speaks or is about to."""
@@ -101,18 +99,19 @@ class Floor:
         while self._last is not None and self._last.task and not self._last.task.done():
             await asyncio.wait([self._last.task])  # after it, who waited has the floor
 
-    def _worth_an_early_start(self) -> bool:
-        rules, early, stt = self.settings.hear, self._early, self.desk.engines.stt.current
+    def _worth_transcribing(self) -> bool:
+        settings, early, stt = self.desk.settings(), self._early, self.desk.engines.stt.current
         # Until the judge has spoken, which needs these words, the longest wait holds.
-        fits = self.transcribing <= rules.unfinished - rules.eager
-        busy = early is not None and early.transcript is None
+        fits = self.transcribing <= settings.hear.unfinished - settings.hear.eager
+        in_time = fits and (early is None or early.transcript is not None)
+        if self._starts >= settings.eager_starts:  # for the judge alone: where it costs little
+            return in_time and may_be_undone(stt) and getattr(stt, "partials", True)
         # A start that can be taken back is worth it even if it takes longer than the wait.
-        free = hasattr(stt, "abort") or (fits and not busy)
-        return free and may_be_undone(stt) and self._starts < self.settings.eager_starts
+        return may_be_undone(stt) and (in_time or hasattr(stt, "abort"))
 
     def _consult(self, turn: Turn, *, words: bool) -> None:
         judge = self.desk.engines.judge.current
-        if turn.eager and judge.needs_words == words:
+        if not turn.ended and judge.needs_words == words:
             work = judge_end(turn, judge, self.ears, lambda: self._early)
             self._turns.create_task(work, name=f"judge {turn.number}")
 
@@ -124,7 +123,7 @@ class Floor:
         if answer and answer.settings.interrupt.mode == "any" and answer.heard:
             self._interrupt("any sound interrupts")
         elif answer and answer.settings.interrupt.mode != "never":
-            answer.pause()
+            answer.hold()
 
     def _go_on(self) -> None:
         """It was no interruption: the answer goes on from the same sample, unless someone speaks
@@ -133,7 +132,7 @@ class Floor:
         again = self.ears.speaking and (early is None or early.covers != self.ears.ended)
         unknown = early is not None and early.transcript is None
         if self._answer is not None and not again and not unknown:
-            self._answer.go_on()
+            self._answer.hold(False)
 
     def _weigh_duration(self) -> None:
         answer = self._answer
@@ -189,13 +188,13 @@ class Floor:
 
     # What is answered
 
-    def _start(self, *, eager: bool, **what: Any) -> Turn:
+    def _start(self, **what: Any) -> Turn:
         self._count += 1
-        turn = Turn(self._count, self.desk, self.settings, eager, before=self._last, **what)
+        turn = Turn(self._count, self.desk, self.desk.settings(), before=self._last, **what)
         work = turn.answer(self._weigh_words)
         turn.task = self._turns.create_task(work, name=f"turn {turn.number}")
         turn.task.add_done_callback(lambda _: self._over(turn))
-        turn.tell(TurnStarted, eager, turn.audio is None)
+        turn.tell(TurnStarted, turn.eager, turn.audio is None)
         return turn
 
     def _begin(self, sound: Audio, covers: float, *, eager: bool = False) -> Turn:
@@ -211,7 +210,6 @@ class Floor:
             late.stop("its speaker went on before its words were known")
         whole = Audio(np.concatenate([self._before.samples, sound.samples]), sound.rate)
         self._early = self._start(eager=eager, audio=whole, covers=covers, instead_of=earlier)
-        self._consult(self._early, words=False)
         return self._early
 
     def _join(self, unheard: Turn) -> None:
@@ -231,7 +229,7 @@ class Floor:
             if early.ended and not early.dropped:
                 self._give_floor(early)
         elif self._news and not self.ears.speaking:
-            self._give_floor(self._start(eager=False, announced=self._news.pop(0), ended=True))
+            self._give_floor(self._start(announced=self._news.pop(0), ended=True))
 
     def _give_floor(self, turn: Turn) -> None:
         if turn is self._early:

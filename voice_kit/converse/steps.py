@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -18,6 +19,10 @@ from voice_kit.errors import EngineFailedError, EngineTimeoutError, VoiceKitErro
 
 T = TypeVar("T")
 _DONE: Any = object()
+_uncounted: Callable[[float], object] = lambda seconds: None  # noqa: E731
+WORKED: ContextVar[Callable[[float], object]] = ContextVar("worked", default=_uncounted)
+"""What is told, in the task that waits for it, how many seconds an engine worked on each step; once
+only, where an engine calls another."""
 
 
 @runtime_checkable
@@ -65,9 +70,7 @@ async def call(
 
     is_async = getattr(engine, "stops", "steps") == "async"
     async with aclosing(stream(stage, engine, once_async if is_async else once, seconds)) as one:
-        async for result in one:
-            return result
-    raise AssertionError("a call has one result")
+        return await anext(one)
 
 
 async def stream(
@@ -82,12 +85,18 @@ async def stream(
     cancelled, a blocking one finishes in its thread and its result is dropped, one that never
     stops is aborted. Raises `StageFailedError` when a step fails or takes over `seconds`.
     """
-    steps = _steps(stage, engine, start)
+    steps, now = _steps(stage, engine, start), asyncio.get_running_loop().time
     try:
         async with aclosing(steps):
             while True:
-                async with asyncio.timeout(seconds):
-                    item = await anext(steps, _DONE)
+                began, worked = now(), WORKED.get()
+                within = WORKED.set(_uncounted)
+                try:
+                    async with asyncio.timeout(seconds):
+                        item = await anext(steps, _DONE)
+                finally:
+                    WORKED.reset(within)
+                    worked(now() - began)
                 if item is _DONE:
                     return
                 yield item

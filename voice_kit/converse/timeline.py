@@ -58,8 +58,6 @@ class TurnTimes:
     """What happened in one turn of the conversation, and when."""
 
     number: int
-    began: float = 0.0
-    """When its first stage did."""
     heard: str = ""
     said: str = ""
     said_heard: str = ""
@@ -93,10 +91,12 @@ class Timeline:
         self.turns: list[TurnTimes] = []
         """The finished turns, in order."""
         self.abandoned = 0
-        """How many starts were dropped without a trace."""
+        """How many early starts were dropped without a trace."""
         self.wasted = 0.0
-        """Seconds that engines had worked on those: on the stages that were done, or on the first,
-        where it was under way."""
+        """Seconds that engines had worked on all that was dropped: on those, on what was only
+        transcribed, for the judge or ahead of a pause that was none, and on answers whose speaker
+        went on before anything was heard. An answer that is interrupted was wanted until then:
+        what nobody heard of it is not counted."""
         self.probabilities: list[tuple[float, float]] = []
         """When, and how likely it was speech: one pair a frame."""
         self._open: dict[int, TurnTimes] = {}
@@ -109,8 +109,12 @@ class Timeline:
                 self.probabilities.append((event.at, event.probability))
             case TurnEnded():
                 self._question = event
-            case TurnStarted(number, at, eager, typed):
-                self._open[number] = TurnTimes(number, at, eager=eager, typed=typed)
+            case TurnStarted(number, _, eager, typed):
+                self._open[number] = TurnTimes(number, eager=eager, typed=typed)
+            case Abandoned(number):
+                dropped = self._open.pop(number, None)
+                self.abandoned += dropped is not None and dropped.eager
+                self.wasted += event.worked
             case _ if number := getattr(event, "turn", 0):
                 self._add(self._open.setdefault(number, TurnTimes(number)), event)
 
@@ -134,11 +138,7 @@ class Timeline:
                     turn.bars[-1] = Bar("playback", turn.bars[-1].start, event.at)
             case Failed():
                 turn.problem = event.message
-        if isinstance(event, Abandoned):
-            self.abandoned += 1
-            dropped = self._open.pop(turn.number)
-            self.wasted += sum(bar.seconds for bar in dropped.bars) or event.at - dropped.began
-        elif isinstance(event, TurnFinished):
+        if isinstance(event, TurnFinished):
             turn.heard, turn.said, turn.said_heard = event.heard, event.said, event.said_heard
             turn.interrupted = event.interrupted
             self.turns.append(self._open.pop(turn.number))

@@ -12,7 +12,7 @@ from typing import Any
 from voice_kit.audio.protocols import Playback
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.question import Question
-from voice_kit.converse.steps import StageFailedError, as_failure, call, stream
+from voice_kit.converse.steps import WORKED, StageFailedError, as_failure, call, stream
 from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.speak.aloud import Aloud
@@ -54,7 +54,7 @@ class Turn:
     desk: Desk
     settings: Settings
     eager: bool = False
-    """Whether it began before its speaker had finished."""
+    """Whether it thinks and speaks, behind its gate, before it is certain; else it only listens."""
     audio: Audio | None = None
     """What was said; None when it was typed."""
     typed: str = ""
@@ -80,6 +80,8 @@ class Turn:
     playback: Playback | None = None
     spoken: list[Speech] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
+    worked: float = 0.0
+    """Seconds that engines have worked on it."""
 
     @property
     def heard(self) -> float:
@@ -90,26 +92,22 @@ class Turn:
         """Let observers know that this happens in this turn now."""
         self.desk.notify(event(self.number, self.desk.now(), *fields))
 
+    def work(self, seconds: float) -> None:
+        """Count what an engine has worked on it."""
+        self.worked += seconds
+
     def open_gate(self) -> None:
         """The turn is certain now: what is ready may be heard."""
         self.certain.set()
         self.tell(GateOpened)
 
-    def pause(self) -> None:
-        """Hold the answer, its place kept."""
-        if self.playback and not self.paused:
-            self.playback.pause()
+    def hold(self, paused: bool = True) -> None:
+        """Hold the answer, its place kept; or, not `paused`, go on from the very sample."""
+        if self.playback and paused != self.paused:
+            (self.playback.pause if paused else self.playback.go_on)()
             if self.heard:
-                self.tell(PlaybackPaused)
-        self.paused = True
-
-    def go_on(self) -> None:
-        """Go on from the very sample."""
-        if self.playback and self.paused:
-            self.playback.go_on()
-            if self.heard:
-                self.tell(PlaybackResumed)
-        self.paused = False
+                self.tell(PlaybackPaused if paused else PlaybackResumed)
+        self.paused = paused
 
     def stop(self, dropped: str = "") -> None:
         """Fall silent at once and end the work, that on an earlier start too.
@@ -128,6 +126,7 @@ class Turn:
     async def answer(self, wanted: Callable[[Turn], bool]) -> None:
         """Work the turn to its end. `wanted` says, once the words are known or known to be lost,
         whether to go on."""
+        WORKED.set(self.work)
         try:
             await self._answer(wanted)
             if self.playback:
@@ -147,7 +146,7 @@ class Turn:
         said, said_heard = (heard_text(self.spoken, upto) for upto in (math.inf, self.heard))
         self.before = self.instead_of = self.playback = self.task = None  # or no turn is let go
         if self.dropped or not self.certain.is_set():
-            self.tell(Abandoned, self.dropped or "the conversation ended")
+            self.tell(Abandoned, self.dropped or "the conversation ended", self.worked)
             return
         words = self.transcript.text if self.transcript else self.typed
         self.desk.history.add("user", words)
@@ -228,8 +227,8 @@ class Turn:
                 self.spoken.append(speech)
 
     async def _unless_final(self, engine: object) -> None:
-        """Call nothing early that cannot be taken back."""
-        if not may_be_undone(engine):
+        """Call nothing early that cannot be taken back, nor anything for a turn that listens."""
+        if not self.eager or not may_be_undone(engine):
             await self.certain.wait()
 
     def _on_start(self, loop_time: float) -> None:

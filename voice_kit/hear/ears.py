@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
+from math import ceil
 
 import numpy as np
 
@@ -29,7 +29,7 @@ TAIL = 3
 
 def in_frames(seconds: float) -> int:
     """How many frames last at least this long; one or more."""
-    return max(1, int(np.ceil(seconds / FRAME_SECONDS - 1e-9)))
+    return max(1, ceil(seconds / FRAME_SECONDS - 1e-9))
 
 
 class Ears:
@@ -40,22 +40,13 @@ class Ears:
     """
 
     def __init__(self, rules: Endpointing | None = None) -> None:
-        self._before: deque[Samples] = deque()
+        self._before: list[Samples] = []
         self._frames: list[Samples] = []
         self._heard = self._loud = self._quiet = 0
         self._started, self._resting, self._paused = 0.0, True, False
         self.rules = rules or Endpointing()
-        self._wait = self._rules.stop
-
-    @property
-    def rules(self) -> Endpointing:
         """When a sound becomes a turn. New rules count from the next frame on."""
-        return self._rules
-
-    @rules.setter
-    def rules(self, rules: Endpointing) -> None:
-        self._rules = rules
-        self._before = deque(self._before, maxlen=in_frames(rules.preroll))
+        self._wait = self.rules.stop
 
     @property
     def now(self) -> float:
@@ -99,15 +90,15 @@ class Ears:
         """
         if frame.shape != (FRAME,):
             raise AudioError(f"A frame has {FRAME} samples, not {frame.shape}. Use frames(audio).")
-        rules = self._rules
+        rules = self.rules
         self._heard += 1
         loud = probability >= (rules.start_above if self._resting else rules.stop_below)
 
         if not self._frames:
+            self._before = [*self._before[-in_frames(rules.preroll) :], frame]
             if not loud:
-                self._before.append(frame)
                 return []
-            self._frames = [*self._before, frame]
+            self._frames, self._before = self._before, []
             self._loud, self._quiet, self._resting = 1, 0, False
             self._wait = rules.stop
             self._started = (self._heard - 1) * FRAME_SECONDS
@@ -138,20 +129,17 @@ class Ears:
         if not self._frames:
             return []
         event: HearingEvent = Misfire(self.now, self._started)
-        if self._loud >= in_frames(self._rules.shortest):
+        if self._loud >= in_frames(self.rules.shortest):
             event = TurnEnded(self.now, self._started, self.ended, self.sound())
-        self._forget()
+        self._before = self._frames[-in_frames(self.rules.preroll) :]
+        self._frames = []
+        self._loud = self._quiet = 0
+        self._resting, self._paused = True, False
         return [event]
 
     def skip_to(self, seconds: float) -> None:
         """Nothing was heard until then: the clock goes on, though never back."""
         self._heard = max(self._heard, int(seconds / FRAME_SECONDS + 1e-6))
-
-    def _forget(self) -> None:
-        self._before.extend(self._frames[-(self._before.maxlen or 1) :])
-        self._frames = []
-        self._loud = self._quiet = 0
-        self._resting, self._paused = True, False
 
 
 def listen(

@@ -79,7 +79,7 @@ class Metrics:
         self._failures = counter("failures", "Stages that failed in a turn.", "stage")
         self._changes = counter("engine_changes", "Engines that another stood in for.", "stage")
         self._abandoned = counter("abandoned_starts", "Answers begun early, and not needed.")
-        self._wasted = counter("abandoned_seconds", "Seconds that engines worked on those.")
+        self._wasted = counter("abandoned_seconds", "Seconds that engines worked in vain.")
         self._refused = counter("refused", "Who was not let in, or not now.", "reason")
         self._opened = counter("sessions_opened", "Sessions that began.")
         self._silence = histogram(
@@ -190,9 +190,9 @@ class Metrics:
             case EngineChanged():
                 self._changes.labels(event.stage if event.stage in FAILING else "other").inc()
 
-    def abandoned(self, seconds: float) -> None:
-        """An early start was dropped, on which engines had worked so long."""
-        self._abandoned.inc()
+    def abandoned(self, starts: int, seconds: float) -> None:
+        """Early starts were dropped, or a transcription alone; engines had worked so long."""
+        self._abandoned.inc(starts)
         self._wasted.inc(seconds)
 
     def turn(self, turn: TurnTimes, kind: str) -> None:
@@ -219,8 +219,8 @@ class _Share:
         timeline(event)
         self._metrics.happened(event)
         if isinstance(event, Abandoned):
-            self._metrics.abandoned(timeline.wasted)
-            timeline.wasted = 0.0
+            self._metrics.abandoned(timeline.abandoned, timeline.wasted)
+            timeline.abandoned, timeline.wasted = 0, 0.0
         elif isinstance(event, TurnFinished):
             turn = timeline.turns.pop()
             asked = "typed" if turn.typed and turn.heard else "spoken"

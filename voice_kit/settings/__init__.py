@@ -73,7 +73,7 @@ class Settings(BaseModel):
     )
     """The system prompt."""
     eager_starts: int = Field(default=3, ge=0)
-    """At most this many early starts in one turn."""
+    """At most this many early starts in one turn; at its later pauses only the judge is asked."""
     partials: float = Field(default=0.5, ge=0)
     """Seconds between two passes over speech under way, for the words so far; 0 makes none."""
     hear: Endpointing = Endpointing()

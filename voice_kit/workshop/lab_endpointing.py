@@ -55,23 +55,19 @@ def quiet(chance: float, known: float, rules: Endpointing) -> float:
     return max(known, endpointing.wait(chance, rules))
 
 
-def play(
-    turn: Turn, rules: Endpointing, opinion: Opinion | None = None, asked: int = 3
-) -> list[TurnEnded]:
+def play(turn: Turn, rules: Endpointing, opinion: Opinion | None = None) -> list[TurnEnded]:
     """The turns that the assistant takes this one for, by these rules.
 
-    At the first `asked` pauses of each, the judge is asked, as in a conversation.
+    At each pause the judge is asked, as in a conversation.
     """
-    ears, ends = Ears(rules), list[TurnEnded]()
-    started, starts = 0.0, 0
+    ears, ends, started = Ears(rules), list[TurnEnded](), 0.0
     for frame, chance in zip(turn.frames, turn.chances, strict=True):
         for event in ears.feed(frame, float(chance)):
             if isinstance(event, SpeechStarted):
-                started, starts = event.at, 0
+                started = event.at
             elif isinstance(event, TurnEnded):
                 ends.append(event)
-            elif isinstance(event, Paused) and opinion is not None and starts < asked:
-                starts += 1
+            elif isinstance(event, Paused) and opinion is not None:
                 place = Place(turn.name, round(started * 4), round(event.ended * 10))
                 finished, took = opinion(place, ears.sound)
                 ears.expect(quiet(finished, event.at - event.ended + took, rules))
@@ -179,14 +175,13 @@ def score(
     judge: str = SILENCE,
     opinion: Opinion | None = None,
     *,
-    asked: int = 3,
     usual: bool = False,
 ) -> Point:
     """How these rules and this judge do on the turns."""
     cut_off = missed = pauses = pauses_cut = 0
     added: list[float] = []
     for turn in turns:
-        ends = [event.at for event in play(turn, rules, opinion, asked)]
+        ends = [event.at for event in play(turn, rules, opinion)]
         early = [at for at in ends if at < turn.ended]
         cut_off, missed = cut_off + bool(early), missed + (not ends)
         if ends and not early:
@@ -218,9 +213,7 @@ def sweep(
     """Every way to wait, judge by judge. The first of each judge are the settings as they are."""
     for judge, opinion in judges.items():
         for number, rules in enumerate(ways(settings.hear, judged=opinion is not None)):
-            yield score(
-                *(turns, rules, judge, opinion), asked=settings.eager_starts, usual=number == 0
-            )
+            yield score(turns, rules, judge, opinion, usual=number == 0)
 
 
 def ways(usual: Endpointing, *, judged: bool) -> Iterator[Endpointing]:

@@ -148,6 +148,7 @@ async def talk(
     )
     handled = ended = 0.0
     due: dict[int, float] = {}  # when an answer could be heard at the soonest, by turn
+    eager: set[int] = set()
 
     def watch(event: Event) -> None:
         nonlocal handled, ended
@@ -156,6 +157,7 @@ async def talk(
                 words.heard, handled = event.at, record.now()
             case TurnStarted():
                 due[event.turn] = words.heard
+                eager.update([event.turn] if event.eager else ())
             case Transcribed():
                 sooner = max(0.0, due[event.turn] - words.began)  # it was transcribed ahead
                 due[event.turn] += max(0.0, job.stt - sooner) + job.llm + job.tts
@@ -171,7 +173,7 @@ async def talk(
             case Interrupted():
                 record.add("interrupted for good", handled)
                 record.add("stopped")
-            case Abandoned():
+            case Abandoned() if event.turn in eager:
                 record.add("abandoned")
 
     speaker, microphone = Loudspeaker(), FileMicrophone(Audio(sound, RATE))
