@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse.conversation import Conversation
-from voice_kit.converse.steps import WORKED, StageFailedError, call
-from voice_kit.converse.turn import may_be_undone
+from voice_kit.converse.steps import WORK, StageFailedError, call, may_be_undone
 from voice_kit.hear.protocols import Transcriber
 from voice_kit.types import (
     FRAME,
@@ -98,7 +97,7 @@ class Ahead:
         try:
             return await words
         finally:
-            WORKED.get()(self._worked(words))
+            WORK.get()(self._worked(words))
             if work:
                 work.cancel()
 

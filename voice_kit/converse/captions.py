@@ -6,8 +6,7 @@ import asyncio
 from math import inf
 
 from voice_kit.converse.conversation import Conversation
-from voice_kit.converse.steps import StageFailedError, call
-from voice_kit.converse.turn import may_be_undone
+from voice_kit.converse.steps import StageFailedError, call, may_be_undone
 from voice_kit.hear.partials import affordable, confirmed
 from voice_kit.types import (
     Audio,

@@ -88,11 +88,9 @@ class Conversation:
         self._look()
         try:
             async for frame in frames:
-                late, self._due = self._due <= loop.time(), np.inf
+                late, self._due = not loop.time() < self._due < np.inf, np.inf
                 if late:
                     self.ears.skip_to(self.now() - FRAME_SECONDS)
-                    self._alarm.cancel()
-                    self._look()
                 # The earliest arrival so far is the one least delayed on its way.
                 opened = loop.time() - self.ears.now - FRAME_SECONDS
                 self._origin = opened if self._origin is None else min(self._origin, opened)
@@ -122,13 +120,13 @@ class Conversation:
 
     def _look(self) -> None:
         """Say it when no frame has come for too long. A timer for each of them would cost more."""
-        wait, fix = self.settings.timeouts.vad, "plug it in again, or voice-kit doctor"
-        if (left := self._due - asyncio.get_running_loop().time()) > 0:
-            self._alarm = asyncio.get_running_loop().call_later(min(left, wait), self._look)
-            return
-        late = str(EngineTimeoutError("The microphone", wait, fix=fix))
-        self.tell(Failed(0, self.now(), "microphone", "microphone", late))
-        self._pause()
+        loop, wait = asyncio.get_running_loop(), self.settings.timeouts.vad
+        if self._due <= loop.time():
+            late = EngineTimeoutError("The microphone", wait, fix="plug it in, or voice-kit doctor")
+            self.tell(Failed(0, self.now(), "microphone", "microphone", str(late)))
+            self._due = np.inf  # once is enough, until it is heard again
+            self._pause()
+        self._alarm = loop.call_later(min(self._due - loop.time(), wait), self._look)
 
     def _pause(self) -> None:
         """Nothing more is heard for now: what was said so far is all."""
@@ -163,7 +161,7 @@ class Conversation:
 
     def hush(self) -> None:
         """Fall silent now; memory keeps what was heard."""
-        self._floor.hush()
+        self._floor.interrupt("it was told to be quiet")
 
     async def idle(self) -> None:
         """Return once no answer is under way."""

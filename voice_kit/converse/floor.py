@@ -10,7 +10,8 @@ import numpy as np
 
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.judging import judge_end
-from voice_kit.converse.turn import Turn, may_be_undone
+from voice_kit.converse.steps import may_be_undone
+from voice_kit.converse.turn import Turn
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.own_words import is_evidence
@@ -82,7 +83,7 @@ class Floor:
 
     def type(self, text: str) -> None:
         """Give the floor to a typed line."""
-        self._interrupt("a line was typed")
+        self.interrupt("a line was typed")
         self._give_floor(self._start(typed=text, ended=True))
 
     def announce(self, text: str) -> None:
@@ -90,9 +91,13 @@ class Floor:
         self._news.append(text)
         self._open()
 
-    def hush(self) -> None:
+    def interrupt(self, reason: str) -> None:
         """End the answer that has the floor."""
-        self._interrupt("it was told to be quiet")
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.interrupted = True
+            answer.stop()
+            answer.tell(Interrupted, reason)
 
     async def idle(self) -> None:
         """Return once no answer is under way."""
@@ -121,7 +126,7 @@ class Floor:
         """Someone speaks while we do: hold the answer, its place kept, until we know more."""
         answer = self._answer
         if answer and answer.settings.interrupt.mode == "any" and answer.heard:
-            self._interrupt("any sound interrupts")
+            self.interrupt("any sound interrupts")
         elif answer and answer.settings.interrupt.mode != "never":
             answer.hold()
 
@@ -143,7 +148,7 @@ class Floor:
                 self._join(answer)
                 self._answer = None
         elif answer.paused and self.ears.spoken - self._spoken >= answer.settings.interrupt.after:
-            self._interrupt(f"speech lasted {answer.settings.interrupt.after:g} s")
+            self.interrupt(f"speech lasted {answer.settings.interrupt.after:g} s")
 
     def _weigh_words(self, turn: Turn) -> bool:
         """Whether `turn` is meant for us and goes on, now that its words are known, or lost."""
@@ -172,19 +177,12 @@ class Floor:
             if is_backchannel(heard.text, heard.language):  # and what follows is weighed anew
                 self._spoken = self.ears.spoken
         elif held:
-            self._interrupt("its words")
+            self.interrupt("its words")
         if turn.dropped:
             self._before = Audio.silence(0)
             self._go_on()
         self._open()
         return not turn.dropped
-
-    def _interrupt(self, reason: str) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.interrupted = True
-            answer.stop()
-            answer.tell(Interrupted, reason)
 
     # What is answered
 

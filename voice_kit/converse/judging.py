@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voice_kit.converse.steps import WORKED, as_failure, call, name_of
+from voice_kit.converse.steps import WORK, as_failure, call, name_of
 from voice_kit.converse.turn import Turn
 from voice_kit.hear import endpointing
 from voice_kit.hear.ears import Ears
@@ -19,7 +19,7 @@ async def judge_end(
 
     `turn` began early on it; the start that is `standing` when the judge has spoken may be another.
     """
-    WORKED.set(turn.work)
+    WORK.set(turn.worked.append)
     began = turn.desk.now()
     chance = await finished(turn, judge)
     if ears.speaking and turn.covers == ears.ended:

@@ -20,7 +20,7 @@ from voice_kit.errors import EngineFailedError, EngineTimeoutError, VoiceKitErro
 T = TypeVar("T")
 _DONE: Any = object()
 _uncounted: Callable[[float], object] = lambda seconds: None  # noqa: E731
-WORKED: ContextVar[Callable[[float], object]] = ContextVar("worked", default=_uncounted)
+WORK: ContextVar[Callable[[float], object]] = ContextVar("worked", default=_uncounted)
 """What is told, in the task that waits for it, how many seconds an engine worked on each step; once
 only, where an engine calls another."""
 
@@ -89,13 +89,13 @@ async def stream(
     try:
         async with aclosing(steps):
             while True:
-                began, worked = now(), WORKED.get()
-                within = WORKED.set(_uncounted)
+                began, worked = now(), WORK.get()
+                within = WORK.set(_uncounted)
                 try:
                     async with asyncio.timeout(seconds):
                         item = await anext(steps, _DONE)
                 finally:
-                    WORKED.reset(within)
+                    WORK.reset(within)
                     worked(now() - began)
                 if item is _DONE:
                     return
@@ -106,6 +106,11 @@ async def stream(
         raise StageFailedError(stage, engine, late) from error
     except Exception as error:
         raise as_failure(stage, engine, error) from error
+
+
+def may_be_undone(engine: object) -> bool:
+    """Whether a call of this engine may be made before it is certain that it is wanted."""
+    return bool(getattr(engine, "speculative", True))
 
 
 def name_of(engine: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from voice_kit.audio.protocols import Playback
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.question import Question
-from voice_kit.converse.steps import WORKED, StageFailedError, as_failure, call, stream
+from voice_kit.converse.steps import WORK, StageFailedError, as_failure, call, may_be_undone, stream
 from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.speak.aloud import Aloud
@@ -32,15 +32,11 @@ from voice_kit.types import (
     SentenceReady,
     Speech,
     SpeechReady,
+    ToolUsed,
     Transcribed,
     Transcript,
     TurnFinished,
 )
-
-
-def may_be_undone(engine: object) -> bool:
-    """Whether a call of this engine may be made before it is certain that it is wanted."""
-    return bool(getattr(engine, "speculative", True))
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -80,8 +76,11 @@ class Turn:
     playback: Playback | None = None
     spoken: list[Speech] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
-    worked: float = 0.0
-    """Seconds that engines have worked on it."""
+    worked: list[float] = field(default_factory=list)
+    """Seconds that engines have worked on it, step by step."""
+    used: list[ToolUsed] = field(default_factory=list)
+    made: bool = False
+    """Whether the whole answer was made, and all that tools gave is told in it."""
 
     @property
     def heard(self) -> float:
@@ -90,11 +89,10 @@ class Turn:
 
     def tell(self, event: Callable[..., Event], *fields: Any) -> None:
         """Let observers know that this happens in this turn now."""
-        self.desk.notify(event(self.number, self.desk.now(), *fields))
-
-    def work(self, seconds: float) -> None:
-        """Count what an engine has worked on it."""
-        self.worked += seconds
+        told = event(self.number, self.desk.now(), *fields)
+        if isinstance(told, ToolUsed):
+            self.used.append(told)
+        self.desk.notify(told)
 
     def open_gate(self) -> None:
         """The turn is certain now: what is ready may be heard."""
@@ -126,7 +124,7 @@ class Turn:
     async def answer(self, wanted: Callable[[Turn], bool]) -> None:
         """Work the turn to its end. `wanted` says, once the words are known or known to be lost,
         whether to go on."""
-        WORKED.set(self.work)
+        WORK.set(self.worked.append)
         try:
             await self._answer(wanted)
             if self.playback:
@@ -146,10 +144,12 @@ class Turn:
         said, said_heard = (heard_text(self.spoken, upto) for upto in (math.inf, self.heard))
         self.before = self.instead_of = self.playback = self.task = None  # or no turn is let go
         if self.dropped or not self.certain.is_set():
-            self.tell(Abandoned, self.dropped or "the conversation ended", self.worked)
+            self.tell(Abandoned, self.dropped or "the conversation ended", sum(self.worked))
             return
         words = self.transcript.text if self.transcript else self.typed
         self.desk.history.add("user", words)
+        for use in () if self.made and said_heard == said else self.used:
+            self.desk.history.add("tool", use.result, use.call)
         self.desk.history.add("assistant", said_heard)
         self.tell(TurnFinished, words, said, said_heard, self.interrupted)
 
@@ -186,6 +186,7 @@ class Turn:
                 if said := speakable.sentence(sentence):
                     self.tell(SentenceReady, said)
                     await self._say(said)
+        self.made = True
         if not self.spoken:  # silence would leave them waiting
             await self._say(apology("llm", self.settings.language))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ NO_HANDS = (
     "If the user wants something done: you cannot do it here. Say so, and never that it is done."
 )
 """For a model without tools, about what no skill understood."""
+LEFT_OUT = "It was used. What it gave is left out here."
 TALK = Route("chat", 0.0, "nobody to ask which way")
 
 YES = re.compile(
@@ -137,11 +138,11 @@ class Acting:
         yield "All right, I will not."
 
     async def _talk(self, thought: Thought, helpless: str = "") -> AsyncGenerator[str, None]:
-        messages: list[Message] = thought.prompt()
+        await self._tools.ready()
+        messages = list(self._whole(thought.prompt()))
         if helpless and not self._reads_calls():
             persona = messages[0]
             messages[0] = replace(persona, content=f"{persona.content}\n\n{helpless}")
-        await self._tools.ready()
         misled = False
         for round_ in range(ROUNDS + 1):
             tools: Sequence[Any] = self._offered(thought) if round_ < ROUNDS and not misled else ()
@@ -166,6 +167,19 @@ class Acting:
                 messages.append(Message("tool", result.told, result_of=call))
                 # Whoever has read a stranger's words is given nothing to act with.
                 misled = misled or self._tools.outside(call)
+
+    def _whole(self, messages: Sequence[Message]) -> Iterator[Message]:
+        """The same, what a tool gave in an earlier turn behind its call, as models expect it. Of
+        a stranger's words only that there were some: this answer may act."""
+        for number, message in enumerate(messages):
+            if message.role != "tool":
+                yield message
+            elif message.result_of is not None:
+                call = replace(message.result_of, id=f"earlier{number}")  # a skill's has none
+                message = replace(message, result_of=call)
+                yield Message("assistant", "", calls=(call,))
+                known = call.tool in self._tools and not self._tools.outside(call)
+                yield message if known else replace(message, content=LEFT_OUT)
 
     def _offered(self, thought: Thought) -> list[Tool]:
         """The tools that the model is told of."""

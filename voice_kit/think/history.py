@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from voice_kit.types import Message
+from voice_kit.types import Message, ToolCall
 
+Role = Literal["user", "assistant", "tool"]
 MARKS = 4
 """Tokens that a message costs beside its words: who speaks, where it begins and ends."""
 
@@ -37,10 +38,11 @@ class History:
         """Every message so far, oldest first."""
         return tuple(self._lines)
 
-    def add(self, role: Literal["user", "assistant", "tool"], text: str) -> None:
-        """Remember what was said. Nothing said is nothing to remember."""
+    def add(self, role: Role, text: str, call: ToolCall | None = None) -> None:
+        """Remember what was said, or what a tool gave to this call. Nothing said is nothing to
+        remember."""
         if text.strip():
-            self._lines.append(Message(role, text))
+            self._lines.append(Message(role, text, result_of=call))
             self._costs.append(self._tokens(text) + MARKS)
 
     def prompt(self, persona: str, budget: int, about: str = "") -> list[Message]:
@@ -62,7 +64,6 @@ class History:
             if left < 0:
                 break
             first = place
-        if first > last:
-            return [Message("system", persona), self._lines[last], *self._lines[first:]]
-        first = min(place for place in asked if place >= first)
-        return [Message("system", persona), *self._lines[first:]]
+        whole = [place for place in asked if place >= first]
+        shown = self._lines[whole[0] :] if whole else [self._lines[last], *self._lines[first:]]
+        return [Message("system", persona), *shown]

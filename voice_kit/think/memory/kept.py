@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
 from uuid import uuid4
 
-from voice_kit.think.history import MARKS, History, estimated_tokens
+from voice_kit.think.history import MARKS, History, Role, estimated_tokens
 from voice_kit.think.memory.pen import Pen
 from voice_kit.think.memory.recall import matching
-from voice_kit.think.memory.store import Line, Store, exported
+from voice_kit.think.memory.store import Line, Store, exported, said, used
 from voice_kit.think.memory.told import overflow, told
-from voice_kit.types import Message
+from voice_kit.types import Message, ToolCall
 
 LOADED = 200
 """Lines of the past that are taken up again."""
@@ -61,7 +60,7 @@ class KeptHistory(History):
         if self.problem:
             told(self.problem)
 
-    def add(self, role: Literal["user", "assistant", "tool"], text: str) -> None:
+    def add(self, role: Role, text: str, call: ToolCall | None = None) -> None:
         """Remember what was said, at once; it is written down a moment later."""
         if not text.strip():
             return
@@ -74,8 +73,9 @@ class KeptHistory(History):
                 self._answered = True
             if self._current in self._unspoken:
                 return
-            super().add(role, text)
-            self._kept.append(Line(self._current, role, text, time.time()))
+            super().add(role, text, call)
+            kept = text if call is None else used(call, text)
+            self._kept.append(Line(self._current, role, kept, time.time()))
             self._pen.write(self._kept[-1])
 
     def prompt(self, persona: str, budget: int, about: str = "") -> list[Message]:
@@ -214,8 +214,8 @@ class KeptHistory(History):
         with self._lock:
             there = set(past)
             self._kept = [*past, *(line for line in self._kept if line not in there)]
-            self._lines = [Message(line.role, line.text) for line in self._kept]  # type: ignore[arg-type]
-            self._costs = [self._tokens(line.text) + MARKS for line in self._kept]
+            self._lines = [said(line) for line in self._kept]
+            self._costs = [self._tokens(line.content) + MARKS for line in self._lines]
         facts, summary = self.store.facts(self.name), self.store.summary(self.name)
         with self._lock:
             later = [line for line in self._facts if line not in facts]

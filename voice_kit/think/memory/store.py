@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from voice_kit.errors import VoiceKitError
+from voice_kit.types import Message, ToolCall
 
 Role = Literal["user", "assistant", "tool", "fact", "summary"]
 
@@ -28,6 +29,22 @@ class Line:
     text: str
     at: float
     """When, in seconds since 1970."""
+
+
+def used(call: ToolCall, result: str) -> str:
+    """The text of the line that keeps what a tool gave to a call: JSON."""
+    kept = {"tool": call.tool, "arguments": dict(call.arguments), "id": call.id, "result": result}
+    return json.dumps(kept, ensure_ascii=False, default=str)
+
+
+def said(line: Line) -> Message:
+    """What was said on a line; of a tool, what it gave and to which call."""
+    try:
+        kept = json.loads(line.text) if line.role == "tool" else None
+        call = ToolCall(kept["tool"], dict(kept["arguments"]), kept["id"]) if kept else None
+        return Message(line.role, kept["result"] if kept else line.text, result_of=call)  # type: ignore[arg-type]
+    except (ValueError, TypeError, KeyError):  # written by hand, or by another program
+        return Message(line.role, line.text)  # type: ignore[arg-type]
 
 
 class Store(Protocol):

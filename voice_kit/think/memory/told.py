@@ -62,6 +62,8 @@ def one_line(text: str) -> str:
 def _that_matter(about: str, lines: Sequence[Line]) -> list[str]:
     exchanges: dict[str, list[str]] = {}
     for line in lines[-LOOKED_AT:]:
+        if line.role == "tool":  # strangers may have written that
+            continue
         who = "the user said" if line.role == "user" else "you answered"
         exchanges.setdefault(line.exchange, []).append(f"{who}: “{one_line(line.text)}”")
     return matching(about, [", ".join(each) for each in exchanges.values()], str)[:EARLIER]
