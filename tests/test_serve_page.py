@@ -517,6 +517,18 @@ def test_it_looks_right_and_is_accessible(stub, chromium, size):
             assert not problems, json.dumps(problems, indent=1)
 
 
+def test_whoever_is_recorded_is_told_before_they_speak(stub, folder, chromium):
+    kept = gateway(folder / "kept", quick(), record=str(folder / "recordings"))
+    with kept as recording, talking(chromium, recording) as page:
+        told = page.get_by_role("status").filter(has_text="This conversation is recorded")
+        told.wait_for()
+        assert page.get_by_role("button", name="Start talking").is_visible()
+        screenshot(page, "page_recorded")
+    with talking(chromium, stub) as page:
+        page.get_by_text("Connected", exact=True).wait_for()
+        assert page.locator("#recorded").is_hidden()
+
+
 def test_whoever_wants_less_motion_gets_less(stub, chromium):
     with talking(chromium, stub, reduced_motion="reduce") as page:
         style = "getComputedStyle(document.documentElement).scrollBehavior"

@@ -36,6 +36,10 @@ def serve(
     allow: Annotated[
         list[str] | None, typer.Option(help="A tool that touches this machine, and may be used.")
     ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(help="Keep both sides of every conversation in this folder. People are told."),
+    ] = None,
     log: Annotated[str | None, typer.Option(help="How to log: text or json.")] = None,
     vad: options.Vad = None,
     stt: options.Stt = None,
@@ -55,6 +59,7 @@ def serve(
     from voice_kit.serve.config import load_serve
 
     given = {"host": host, "port": port, "workers": workers, "redis": redis, "ray": ray}
+    given |= {"record": record}
     flags: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     flags |= {"lan": True} if lan else {}
     flags |= {"allow": tuple(allow)} if allow else {}

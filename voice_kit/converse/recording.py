@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import platform
-import re
 import threading
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
@@ -23,6 +22,8 @@ from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.kept import traits
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.plain import as_json
+from voice_kit.converse.private import new_file, write_all
+from voice_kit.converse.public import public
 from voice_kit.converse.takeover import Loading
 from voice_kit.converse.tape import as_fields
 from voice_kit.converse.taped import Taped
@@ -33,6 +34,7 @@ from voice_kit.settings import Settings
 from voice_kit.think.protocols import Chat
 from voice_kit.types import (
     RATE,
+    Audio,
     Event,
     FrameHeard,
     Interrupted,
@@ -46,10 +48,6 @@ log = logging.getLogger(__name__)
 
 SOUND, EVENTS, TAPE, SPOKEN = "microphone.wav", "events.jsonl", "tape.jsonl", "spoken"
 """The files of a recording, and the folder of what was said."""
-SECRET = re.compile(r"(key|token|secret|passwor[dt]|passwd|auth\w*|credentials?|cookie)$", re.I)
-"""Settings whose names end like this are not written down."""
-IN_ADDRESS = re.compile(r"(?<=//)[^/@\s]+@|[?&][^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*")
-"""What is secret in an address."""
 WORKING = ("numpy", "onnxruntime", "pocketsphinx", "faster-whisper", "ctranslate2", "kokoro")
 """Packages whose versions are written down, where they are installed: what was heard and said
 depends on them."""
@@ -67,8 +65,8 @@ class Recorder:
     ```
 
     Every line and frame is on its way to the disk at once, so a killed process loses next to
-    nothing. A full or unwritable disk ends the recording, not the conversation: `problem` then
-    says why. Raises `AudioError` where there is a recording already.
+    nothing; its owner alone can read it. A full or unwritable disk ends the recording, not the
+    conversation: `problem` then says why. Raises `AudioError` where there is one already.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -86,9 +84,11 @@ class Recorder:
         if (self.folder / TAPE).exists():
             raise AudioError(f"{folder} holds a recording already. Choose another folder.")
         try:
-            (self.folder / SPOKEN).mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.folder / SPOKEN).mkdir(mode=0o700, exist_ok=True)
             for name in (EVENTS, TAPE):
-                self._files[name] = (self.folder / name).open("wb", buffering=0)
+                self._files[name] = new_file(self.folder / name)
+            new_file(self.folder / SOUND).close()
             self._wav = Wav(self.folder / SOUND, RATE)
         except (OSError, AudioError) as error:
             self._give_up(error)
@@ -156,6 +156,25 @@ class Recorder:
             self.put({"engine": "brain", "spec": brain.name, "traits": {"name": brain.name}})
             brain.current = TapedBrain(brain.name, self, brain.current)
 
+    # What happens in it
+
+    def said(self, sound: Audio) -> Audio:
+        """Keep a turn that came as a whole, and give it in the 16 bits in which it is kept."""
+        kept = Audio(to_float(to_int16(sound.samples)), sound.rate)
+        self.did("said", self.put_sound(Speech("", kept)))
+        return kept
+
+    def voice(self, engine: Any) -> Taped:
+        """This voice, taped, which speaks from now on."""
+        known = traits(engine)
+        self.did("voice", known)
+        return Taped("tts", known, engine, self)
+
+    def did(self, what: str, value: Any = True) -> None:
+        """Keep what was done just now, and no event tells of: see `replay`."""
+        self._keep_settings(None)
+        self.put({what: value, "at": self._now()})
+
     def __call__(self, event: Event) -> None:
         """Keep an event."""
         self._keep_settings(self._frames - 1 if isinstance(event, FrameHeard) else None)
@@ -166,7 +185,7 @@ class Recorder:
                 what = {"typed": event.heard} if event.heard else {"announced": event.said}
                 self.put({**what, "at": self._typed.pop(event.turn)})
             case Interrupted(reason=reason) if reason == HUSHED:
-                self.put({"hushed": True, "at": self._now()})
+                self.did("hushed")
         self._write(EVENTS, json.dumps(as_json(event), default=as_fields).encode() + b"\n")
 
     def _keep_settings(self, frame: int | None) -> None:
@@ -185,11 +204,7 @@ class Recorder:
         with self._lock:
             self._sounds += 1
             name = f"{SPOKEN}/{self._sounds:04}.wav"
-            if self._files and not self.problem:
-                try:
-                    (self.folder / name).write_bytes(to_wav(speech.audio))
-                except OSError as error:
-                    self._give_up(error)
+        self._write(name, to_wav(speech.audio))
         return name
 
     def next_call(self) -> int:
@@ -205,18 +220,25 @@ class Recorder:
 
     def _write(self, name: str, data: bytes) -> None:
         with self._lock:
-            if name not in self._files or self.problem:
-                return
-            try:
-                view = memoryview(data)
-                while view:  # an unbuffered file may take only a part
-                    view = view[self._files[name].write(view) :]
-            except OSError as error:
-                self._give_up(error)
+            if self._files and not self.problem:
+                try:
+                    self._put(name, data)
+                except OSError as error:
+                    self._give_up(error)
+
+    def _put(self, name: str, data: bytes) -> None:
+        """Write it now: more of a file that is open, or the whole of another one."""
+        if name not in self._files:
+            with new_file(self.folder / name) as file:
+                return write_all(data, file)
+        write_all(data, self._files[name])
 
     def _give_up(self, error: Exception) -> None:
         why = error.strerror if isinstance(error, OSError) else str(error)
         self.problem = f"{self.folder} cannot be written: {why}."
+        self._tell()
+
+    def _tell(self) -> None:
         log.warning("Nothing more is recorded, the conversation goes on. %s", self.problem)
 
 
@@ -226,21 +248,3 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def public(settings: Settings) -> dict[str, Any]:
-    """The settings as plain data, without keys, tokens, passwords, and what tools are given."""
-    tree: dict[str, Any] = _open(settings.model_dump())
-    tree["tools"].pop("servers", None)
-    return tree
-
-
-def _open(value: Any) -> Any:
-    if isinstance(value, dict):
-        kept = {name: _open(part) for name, part in value.items() if not SECRET.search(str(name))}
-        return {name: part for name, part in kept.items() if part is not NotImplemented}
-    if isinstance(value, list | tuple):
-        return [part for part in map(_open, value) if part is not NotImplemented]
-    if isinstance(value, str):
-        return IN_ADDRESS.sub("", value)
-    return value if value is None or isinstance(value, bool | int | float) else NotImplemented

@@ -19,6 +19,7 @@ from voice_kit.converse.kept import Nowhere
 from voice_kit.converse.late import LateSpeaker, latency, mixed
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.recorded import Recording
+from voice_kit.converse.redone import changed, do_again, until
 from voice_kit.converse.takeover import Loading
 from voice_kit.converse.tape import Done, Tape, key
 from voice_kit.converse.taped import Taped, cost
@@ -96,9 +97,7 @@ def _replay(
         if _is_another(stage, info, recording.settings, settings):
             return Line(stage, make(stage, choose(stage, settings).spec, settings))
 
-        def load(spec: str) -> Any:
-            return make(stage, spec, settings)
-
+        load = partial(_load, make, stage, settings)
         known, first = info["traits"], partial(load, info["spec"])
         then = [call for call in recording.calls if call.key == key("load", stage)]
         return Line(
@@ -115,7 +114,18 @@ def _replay(
             name, Nowhere(), tape=tape, another_model=not model_stays
         )
         lines["brain"] = Line("brain", brain, [Chat])
-    return run(_hold(recording, changes, Engines(**lines)), fast=True, cost=cost)
+
+    def voice(known: dict[str, Any]) -> Any:
+        if not isinstance(lines["tts"].current, Taped):
+            return lines["tts"].current  # the one that was asked for speaks all the time
+        load = partial(_load, make, "tts", settings, known["name"])
+        return Taped("tts", known, None, Nowhere(), make=load, tape=tape)
+
+    return run(_hold(recording, changes, Engines(**lines), voice), fast=True, cost=cost)
+
+
+def _load(make: Make, stage: Any, settings: Settings, spec: str) -> Any:
+    return make(stage, spec, settings)
 
 
 def _in_vain(name: str, recording: Recording, settings: Settings) -> str:
@@ -140,7 +150,9 @@ def _is_another(stage: str, info: dict[str, Any], old: Settings, new: Settings) 
     return not (same and asked) or old.options.get(name) != new.options.get(name)
 
 
-async def _hold(recording: Recording, changes: dict[str, Any], engines: Engines) -> Recording:
+async def _hold(
+    recording: Recording, changes: dict[str, Any], engines: Engines, voice: Callable[[Any], Any]
+) -> Recording:
     loop = asyncio.get_running_loop()
     speaker, events = LateSpeaker(latency(recording.events)), list[Event]()
     history = History()
@@ -151,16 +163,17 @@ async def _hold(recording: Recording, changes: dict[str, Any], engines: Engines)
     talk = Conversation(
         engines, speaker, settings, history=history, observers=[events.append], sleep=sleep
     )
-    done = [_changed(each, changes) for each in recording.done]
+    done = [changed(each, changes) for each in recording.done]
     async with talk:
         if "Captions" in recording.watched:
             talk.observers.append(Captions(talk))
         if "Ahead" in recording.watched:
             Ahead.of(talk)
-        doing = asyncio.create_task(_do(talk, [each for each in done if each.before is None]))
+        rest = [each for each in done if each.before is None]
+        doing = asyncio.create_task(do_again(talk, recording.folder, rest, voice))
         ends = [*(first for _, first, _ in recording.listens[1:]), len(recording.arrivals)]
         for (opened, first, closed), end in zip(recording.listens, ends, strict=False):
-            await _until(opened)
+            await until(opened)
             await talk.listen(_microphone(recording, talk, done, first, end, closed))
         await doing
         await talk.idle()
@@ -175,10 +188,6 @@ async def _hold(recording: Recording, changes: dict[str, Any], engines: Engines)
     )
 
 
-async def _until(moment: float) -> None:
-    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
-
-
 async def _microphone(
     recording: Recording,
     talk: Conversation,
@@ -189,31 +198,11 @@ async def _microphone(
 ) -> AsyncIterator[Samples]:
     settings = {each.before: each.value for each in done if each.before is not None}
     for number in range(first, end):
-        await _until(recording.arrivals[number])
+        await until(recording.arrivals[number])
         talk.settings = settings.get(number, talk.settings)
         yield recording.samples[number * FRAME : (number + 1) * FRAME]
     if closed is not None:
-        await _until(closed)
-
-
-async def _do(talk: Conversation, done: Sequence[Done]) -> None:
-    for each in done:
-        await _until(each.at)
-        match each.what:
-            case "settings":
-                talk.settings = each.value
-            case "typed":
-                talk.type(each.value)
-            case "announced":
-                talk.announce(each.value)
-            case "hushed":
-                talk.hush()
-
-
-def _changed(done: Done, changes: Mapping[str, Any]) -> Done:
-    if done.what != "settings" or isinstance(done.value, Settings):
-        return done
-    return replace(done, value=Settings.model_validate(done.value).changed(changes))
+        await until(closed)
 
 
 class _Asleep:

@@ -81,6 +81,9 @@ class Serve(BaseModel):
     """Days after which a conversation in which nothing was said is forgotten; 0 keeps it."""
     open_metrics: bool = False
     """Whether /metrics answers who is not on this machine and shows no token."""
+    record: str = ""
+    """A folder in which every conversation is kept, with its sound, to be replayed: its people are
+    told. "" keeps none."""
     otlp: str = ""
     """Where traces go, such as http://localhost:4318; "" makes none."""
 

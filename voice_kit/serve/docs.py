@@ -30,7 +30,9 @@ first of them frame <em>number</em>; frames that are missing become silence. Kin
 duck, stop), and say with <code>voice_kit.heard</code> how many samples were heard: memory keeps no
 more than that. <code>{{"voice_kit": {{"views": {list(VIEWS)}}}}}</code> has
 <code>voice_kit.view</code> tell what the page draws. Under <code>voice_kit.settings</code> a
-session tells which settings you may change in the same way, and what they are now.</p>
+session tells which settings you may change in the same way, and what they are now. Where
+<code>voice_kit.recorded</code> is true, whoever runs this gateway keeps what both sides say: tell
+the people who speak.</p>
 """
 ASKED = {
     "session.authenticate": "Who is there, as the first message.",
@@ -47,7 +49,7 @@ ASKED = {
     "voice_kit.heard": "How many samples of which playback were heard.",
 }
 TOLD = {
-    "session.created, session.updated": "How this session is held.",
+    "session.created, session.updated": "How this session is held, and whether it is recorded.",
     "input_audio_buffer.speech_started, .speech_stopped, .committed, .cleared": "What is heard.",
     "conversation.item.added, .done, .truncated": "Lines of the conversation.",
     "conversation.item.input_audio_transcription.delta, .completed": "The words of a question.",

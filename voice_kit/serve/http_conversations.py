@@ -65,7 +65,7 @@ class Lines(BaseModel):
 
 class Deleted(BaseModel):
     """A conversation that is gone: what was said in it, its facts, its summary, its title, its
-    notes and its timers."""
+    notes and its timers, and what this gateway recorded of it."""
 
     id: str
     object: Literal["conversation.deleted"] = "conversation.deleted"

@@ -9,6 +9,7 @@ import numpy as np
 
 from voice_kit.audio.convert import convert
 from voice_kit.audio.formats import to_float
+from voice_kit.converse import given
 from voice_kit.converse.assistant import Assistant
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve.protocol import (
@@ -20,11 +21,12 @@ from voice_kit.serve.protocol import (
     parse,
     parse_bytes,
 )
+from voice_kit.serve.recordings import Part, Unrecorded
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.socket_audio import SocketMicrophone
 from voice_kit.serve.socket_speaker import SocketSpeaker
 from voice_kit.serve.telling import Teller
-from voice_kit.types import RATE, Audio, Misfire, TurnEnded
+from voice_kit.types import RATE, Audio
 
 log = logging.getLogger(__name__)
 LONGEST = 120.0
@@ -47,14 +49,17 @@ class Listener:
         update: Callable[[Asked], Awaitable[None]],
         sound: Callable[[float], None],
         typed: Callable[[str], None],
+        recorder: Part | Unrecorded,
     ) -> None:
         """`update` does a `session.update`, `sound` counts seconds of it and may raise
-        `OverLimit`, `typed` is told a line that is about to be answered."""
+        `OverLimit`, `typed` is told a line that is about to be answered; `recorder` keeps what
+        it cannot see."""
         self.manual = False
         """Whether the client says itself when it has finished."""
         self.rate = OUT_RATE
         self._talk, self._microphone, self._speaker = talk, microphone, speaker
         self._teller, self._update, self._typed = teller, update, typed
+        self._recorder = recorder
         self._count, self._uncounted = sound, 0.0
         self._gathered: list[bytes] = []
         self._gathered_rate = OUT_RATE
@@ -153,9 +158,8 @@ class Listener:
     def _clear(self) -> None:
         self._gathered, self._seconds = [], 0.0
         self._microphone.clear()
-        talk = self._talk
-        if talk.ears.end():  # what it heard so far is none of a turn
-            talk._floor.react([Misfire(talk.ears.now, talk.ears.now)])
+        given.forget(self._talk)
+        self._recorder.did("cleared")
         self._teller.say("input_audio_buffer.cleared")
 
     def _respond(self, asked: Asked) -> None:
@@ -171,6 +175,7 @@ class Listener:
             raise BadMessageError("nothing_to_answer", why, asked.event_id)
         for role, text in lines:
             self._talk.history.add("user" if role == "user" else "assistant", text)
+            self._recorder.did("written", [role, text])
         if sound:
             self._answer(Audio(to_float(np.frombuffer(sound, "<i2")), self._gathered_rate))
         else:
@@ -179,12 +184,8 @@ class Listener:
 
     def _answer(self, sound: Audio) -> None:
         """Answer what the client says is a whole turn."""
-        talk = self._talk
-        talk.hush()
-        talk._floor.settings = talk.settings
-        at = talk.now()
-        said = convert(sound, RATE)
-        talk._floor.react([TurnEnded(at, max(0.0, at - said.seconds), at, said)])
+        self._talk.hush()
+        given.answer(self._talk, self._recorder.said(convert(sound, RATE)))
 
     def _truncate(self, asked: Asked) -> None:
         if number := self._teller.playback_of(asked.item_id):

@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 
 Observer = Callable[[Event], None]
 
-FAILING = ("vad", "stt", "judge", "llm", "tts", "brain", "microphone", "speaker", "memory")
+FAILING = (
+    *("vad", "stt", "judge", "llm", "tts", "brain", "microphone", "speaker", "memory"),
+    "recording",
+)
 MEASURED = tuple(stage for stage in STAGES if stage != "speech")
 """How long people speak is theirs alone."""
 QUEUES = ("vad_batch", "stt", "http", "loop")

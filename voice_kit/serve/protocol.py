@@ -2,7 +2,7 @@
 
 Text messages are a subset of OpenAI's Realtime events; binary ones are sound (see `Sound`). A
 session's `voice_kit.settings` are those that `session.update` may change, by dotted name, as they
-are now.
+are now; its `voice_kit.recorded` says whether whoever runs the gateway keeps what both sides say.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from voice_kit.engines import Choice
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Doors
+from voice_kit.serve.recordings import Recordings
 from voice_kit.serve.server import Server, config_of, listening, run_workers, settle
 from voice_kit.settings import Settings
 
@@ -42,6 +43,9 @@ class Running:
         if serve.lan:
             serve, named = self._in_the_room(serve)
         doors = Doors(serve)
+        if serve.record:
+            Recordings(serve.record)  # or it would be said too late that it cannot be
+            self.about.append(f"Conversations are recorded in {serve.record}. People are told.")
         if doors.token:  # the same in all processes
             serve = serve.model_copy(update={"token": serve.token or secrets.token_urlsafe(32)})
         self.socket = listening(serve)

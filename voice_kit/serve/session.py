@@ -19,6 +19,7 @@ from voice_kit.serve.listening import Listener
 from voice_kit.serve.logs import observer
 from voice_kit.serve.outbox import Outbox, Send
 from voice_kit.serve.protocol import GOING_AWAY, TAKEN_OVER, TOO_SLOW, Asked
+from voice_kit.serve.recordings import Part, Unrecorded
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shared import Shared
 from voice_kit.serve.socket_audio import SocketMicrophone
@@ -26,7 +27,7 @@ from voice_kit.serve.socket_speaker import SocketSpeaker
 from voice_kit.serve.telling import Teller
 from voice_kit.serve.too_big import message_of
 from voice_kit.serve.views import Views
-from voice_kit.serve.voices import with_voice
+from voice_kit.serve.voices import voice_of
 from voice_kit.serve.wishes import Wishes, described, wished
 from voice_kit.types import Event, FrameHeard, ToolCall
 
@@ -56,6 +57,7 @@ class Session:
         """What the socket is closed with; 0 when its client has left."""
         self.settings = shared.settings
         self.talk: Assistant
+        self._recorder: Part | Unrecorded = Unrecorded()
         self._wishes = Wishes()
         self._views: Views | None = None
         self._over, self._hurry = asyncio.Event(), asyncio.Event()
@@ -77,6 +79,7 @@ class Session:
         finally:
             self._age.cancel()
             self.outbox.close()
+            self._recorder.close()
             shared.sessions.discard(self)
             shared.limits.left(self._account)
             if self.code == TOO_SLOW or not self.code:
@@ -103,6 +106,7 @@ class Session:
         self._hurry.set()
 
     async def _converse(self, receive: Receive, hold: Hold) -> None:
+        self._recorder.follow(self.talk)
         try:
             async with self.talk:
                 self._greet(hold)
@@ -134,14 +138,16 @@ class Session:
             self._update,
             partial(self.shared.limits.sound, self._account),
             self._typed,
+            self._recorder,
         )
         self._take = listener.take
         self.teller.say("session.created", session=self._described())
 
     def _assistant(self, hold: Hold, observers: list[Observer]) -> Assistant:
-        shared = self.shared
+        shared, engines = self.shared, self.shared.engines_for_one()
+        self._recorder = shared.recorder(self.guest.subject, hold.id)
         return Assistant(
-            shared.engines_for_one(),
+            self._recorder.engines(engines),
             self.speaker,
             self.settings,
             observers=observers,
@@ -160,7 +166,7 @@ class Session:
     async def _hear(self) -> None:
         while await self.microphone.ready():
             async with aclosing(self.microphone.frames()) as frames:
-                await self.talk.listen(frames)
+                await self.talk.listen(frames, self._recorder.microphone)
 
     async def _read(self, receive: Receive) -> None:
         while (message := await receive())["type"] == "websocket.receive":
@@ -176,7 +182,8 @@ class Session:
     async def _update(self, asked: Asked) -> None:
         wishes, settings = wished(asked.session, self._wishes, self.settings)
         if wishes.voice != self._wishes.voice:
-            await with_voice(self.shared, self.talk, wishes.voice)
+            voice = await voice_of(self.shared, wishes.voice)
+            self.talk.engines.tts.current = self._recorder.voice(voice)
         self._wishes, self.settings, self.talk.settings = wishes, settings, settings
         self._listener.manual, self._listener.rate = wishes.manual, wishes.rate
         self.teller.manual = wishes.manual
@@ -189,8 +196,8 @@ class Session:
             self._views.want(wishes.views)
 
     def _described(self) -> dict[str, Any]:
-        voice = self.talk.engines.tts.name
-        return described(self._wishes, self.settings, self.id, self._conversation, voice)
+        about = self.id, self._conversation, self.talk.engines.tts.name, self._recorder.recorded
+        return described(self._wishes, self.settings, *about)
 
     def _view(self, view: str, message: dict[str, Any]) -> None:
         self.teller.say("voice_kit.view", view=view, message=message)

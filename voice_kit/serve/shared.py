@@ -21,6 +21,7 @@ from voice_kit.serve.limits import Limits
 from voice_kit.serve.metrics import Metrics
 from voice_kit.serve.places import Places, make_places
 from voice_kit.serve.pool import Once, pooled
+from voice_kit.serve.recordings import Part, Recordings, Unrecorded
 from voice_kit.serve.tracing import Tracing
 from voice_kit.settings import Settings, home
 from voice_kit.think.acting import Router
@@ -62,6 +63,8 @@ class Shared:
         self.router = self._learned()
         self.places = places or make_places(self.serve.redis, self.serve.keep_days)
         self.limits = Limits(self.serve, self.places, told=self.metrics.refused)
+        record, failed = self.serve.record, partial(self.metrics.failed, "recording")
+        self.recordings = Recordings(record, failed) if record else None
         self.sessions: set[Session] = set()
         self.voices: dict[str, Any] = {}
         self.loading = asyncio.Lock()
@@ -104,8 +107,17 @@ class Shared:
         return self._folder / name[:32]
 
     def forget(self, subject: str, conversation: str) -> None:
-        """Remove a conversation's folder. Blocks."""
-        shutil.rmtree(self.folder(subject, conversation), ignore_errors=True)
+        """Remove a conversation's folder, and what was recorded of it here. Blocks."""
+        folder = self.folder(subject, conversation)
+        shutil.rmtree(folder, ignore_errors=True)
+        if self.recordings is not None:
+            self.recordings.forget(folder.name)
+
+    def recorder(self, subject: str, conversation: str) -> Part | Unrecorded:
+        """What records a session of this conversation, where that is wanted. Blocks."""
+        if self.recordings is None:
+            return Unrecorded()
+        return self.recordings.begin(self.folder(subject, conversation).name)
 
     async def drain(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Let nobody in, and let answers under way finish; not longer than `drain_seconds`, nor
@@ -130,6 +142,8 @@ class Shared:
         if close is not None:
             close()
         self.tracing.close()
+        if self.recordings is not None:
+            self.recordings.close()
 
     def _together(self, engines: Engines) -> Engines:
         """Engines that many conversations may use at once."""

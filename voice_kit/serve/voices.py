@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
-from voice_kit.converse.assistant import Assistant
 from voice_kit.engines import make
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve.shared import Shared
@@ -14,8 +14,8 @@ MOST = 4
 """Voices of a process beside its own: some are as big as a model."""
 
 
-async def with_voice(shared: Shared, talk: Assistant, voice: str) -> None:
-    """Let this conversation speak with this voice of the gateway's engine; "" is its own.
+async def voice_of(shared: Shared, voice: str) -> Any:
+    """This voice of the gateway's engine, for one conversation; "" is its own.
 
     Raises `VoiceKitError` where there is none, or where there are too many by now.
     """
@@ -27,4 +27,4 @@ async def with_voice(shared: Shared, talk: Assistant, voice: str) -> None:
                 raise VoiceKitError(f"Choose one of these voices: {', '.join(known)}.")
             spec = f"{engine}:{voice}"
             known[voice] = await asyncio.to_thread(partial(make, "tts", spec, shared.settings))
-    talk.engines.tts.current = shared.own(known[voice] if voice else shared.engines.tts.current)
+    return shared.own(known[voice] if voice else shared.engines.tts.current)

@@ -70,7 +70,12 @@ def wished(
 
 
 def described(
-    wishes: Wishes, settings: Settings, number: str, conversation: str, voice: str
+    wishes: Wishes,
+    settings: Settings,
+    number: str,
+    conversation: str,
+    voice: str,
+    recorded: bool = False,
 ) -> dict[str, Any]:
     """The session, as OpenAI's clients read it."""
     rules = settings.hear
@@ -92,7 +97,7 @@ def described(
         "instructions": settings.persona, "output_modalities": ["audio"], "tools": [],
         "audio": {"input": heard, "output": {"format": pcm, "voice": wishes.voice or voice}},
         "voice_kit": {
-            "conversation": conversation, "version": VERSION,
+            "conversation": conversation, "version": VERSION, "recorded": recorded,
             "binary": wishes.binary, "views": list(wishes.views),
             "settings": {name: value_of(settings, name) for name in sorted(SAFE)},
         },

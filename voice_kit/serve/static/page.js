@@ -112,6 +112,9 @@ function wanted() {
 }
 for (const part of Object.values(OPENED)) part.addEventListener("toggle", wanted);
 
+const RECORDED = "This conversation is recorded: whoever runs this gateway can hear it later.";
+const told = (about) => say($("recorded"), about.voice_kit.recorded ? RECORDED : "");
+
 const numbered = (entry) => ({ ...entry, turn: `${session} ${entry.turn}` });
 const views = {
   orb({ level, ...message }) { // it moves with what this page hears, which is sooner
@@ -140,6 +143,7 @@ const events = {
   "session.created"({ session: about }) {
     session += 1;
     sound.connected();
+    told(about);
     for (const entry of open.splice(0)) { // the line broke before it could be told how they ended
       const [said, missed] = split(entry.pieces, secondsOf(entry, received));
       shown.set(entry.turn, { ...entry, done: true, playing: false, said, missed });
@@ -153,7 +157,10 @@ const events = {
     list.soon();
     for (const line of waiting.splice(0)) ask(line);
   },
-  "session.updated": () => choices.updated(),
+  "session.updated"({ session: about }) {
+    told(about);
+    choices.updated();
+  },
   "voice_kit.view": ({ view, message }) => views[view]?.(message),
   "voice_kit.playback": (message) => sound.control(message),
   "rate_limits.updated"({ rate_limits: [limit] }) {

@@ -1,0 +1,52 @@
+"""What was done to a recorded conversation, done to its replay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from voice_kit.converse import given
+from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.tape import Done, samples_of
+from voice_kit.settings import Settings
+from voice_kit.types import RATE, Audio
+
+
+async def until(moment: float) -> None:
+    """Return at this time of the loop's clock."""
+    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
+
+
+async def do_again(
+    talk: Conversation, folder: Path, done: Sequence[Done], voice: Callable[[Any], Any]
+) -> None:
+    """Do these at their times; sounds are in `folder`, and `voice` makes one of its traits."""
+    for each in done:
+        await until(each.at)
+        match each.what:
+            case "settings":
+                talk.settings = each.value
+            case "typed":
+                talk.type(each.value)
+            case "announced":
+                talk.announce(each.value)
+            case "hushed":
+                talk.hush()
+            case "said":
+                given.answer(talk, Audio(samples_of(folder / each.value), RATE))
+            case "cleared":
+                given.forget(talk)
+            case "written":
+                talk.history.add(*each.value)
+            case "voice":
+                talk.engines.tts.current = voice(each.value)
+
+
+def changed(done: Done, changes: Mapping[str, Any]) -> Done:
+    """The same with these changes, where it was a change of settings."""
+    if done.what != "settings" or isinstance(done.value, Settings):
+        return done
+    return replace(done, value=Settings.model_validate(done.value).changed(changes))
