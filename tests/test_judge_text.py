@@ -9,7 +9,8 @@ from judge_utterances import ALOUD, FINISHED, FROZEN, UNFINISHED, VOICES, spoken
 from voice_kit.engines import make
 from voice_kit.errors import LanguageError
 from voice_kit.hear.endpointing import SURE, UNSURE
-from voice_kit.hear.judge_text import ENDS, KINDS, WEIGHTS, TextJudge
+from voice_kit.hear.judge_text import ENDS, WEIGHTS, TextJudge
+from voice_kit.hear.judge_text_words import KINDS
 from voice_kit.settings import Settings
 from voice_kit.types import RATE, Audio, Transcript
 from voice_kit.workshop.judging import bare, figures, learn, main

@@ -1,5 +1,7 @@
 """Reads what was said so far, and says how likely it is that nothing more comes.
 
+Where a recogniser only guesses the words, the tone of the voice counts too: `judge_text_tone`.
+
 What it sees, `features`, is what people see: the last words and their kinds ("for", a preposition
 after a noun), how the utterance begins and how much came after its verb, digits that are being
 read out, lists, and marks; and how often sentences end at this word in a large text. Each has a
@@ -25,18 +27,17 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from voice_kit.errors import LanguageError
+from voice_kit.hear import judge_text_tone
+from voice_kit.hear.judge_text_words import kind, known, tokens
 from voice_kit.types import Audio, Stops, Transcript
 
 HERE = Path(__file__).parent
-KINDS, ENDS, WEIGHTS = (
-    HERE / f"judge_text{rest}" for rest in ("_words.toml", "_ends.json", ".json")
-)
+ENDS, WEIGHTS = HERE / "judge_text_ends.json", HERE / "judge_text.json"
 LEVELS = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.18, 0.25)
 """How often sentences end after a word or a pair: each is a share, and more up to the next."""
 
@@ -45,19 +46,16 @@ DOUBT = 0.3
 guesses at recorded human speech ended the turn early in 41 of 111 pauses, with 0.3 in 5; what ends
 early then is what it knows word for word."""
 
-TOKEN = re.compile(r"\d+[.:,]\d+|\d+|[^\W\d_]+(?:'[^\W\d_]+)?")
-ENDINGS = (("ing", "-ing"), ("ed", "-ed"), ("ly", "-ly"), ("s", "-s"))
+ASKING = {"be", "auxiliary", "negated"}
 OPENING = ("filler", "conjunction", "reply", "opener")
 VERBS = {"be", "auxiliary", "negated", "subject-be", "subject-have", "let", "verb", "verb-past"}
 VERBS |= {"needs-object", "needs-object-past"}
-ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-ONES += " fifteen sixteen seventeen eighteen nineteen"
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 MARKS = (("...", "…"), ("…", "…"), ("—", "—"), ("-", "—"), (",", ","), ("?", "?"), (".", "."))
 
 
 class TextJudge:
-    """Whether a sentence is finished, by its last words, its beginning and its numbers."""
+    """Whether a sentence is finished, by its last words, its beginning and its numbers, and where
+    these are guesses by the tone of the voice."""
 
     name = "text"
     stops: Stops = "steps"
@@ -70,32 +68,51 @@ class TextJudge:
             raise LanguageError(self.name, language, fix="silence, which needs no words")
         read = WEIGHTS.read_text(encoding="utf-8")
         self._weights: dict[str, float] = json.loads(read)
-        known(), ends()  # read now, not in the first turn
+        known(), ends(), judge_text_tone.weights()  # read now, not in the first turn
 
     def finished(self, audio: Audio, transcript: Transcript) -> float:
         """Chance that nothing more comes after these words. 0.5 for none, and for other tongues."""
         if transcript.language.partition("-")[0] not in self.languages:
             return 0.5
-        return self.chance(transcript.text, transcript.confident)
+        heard = None if transcript.confident else audio
+        return self.chance(transcript.text, transcript.confident, heard)
 
-    def chance(self, text: str, confident: bool = True) -> float:
-        """The same for bare text, and for what its recogniser is not confident of."""
-        return chance(sum(weight for _, weight in self.reasons(text)), confident)
+    def chance(self, text: str, confident: bool = True, audio: Audio | None = None) -> float:
+        """The same for bare text, for what its recogniser is not confident of, and its sound."""
+        words = doubted(sum(weight for _, weight in self.reasons(text)), confident)
+        return chance(words + sum(weight for _, weight in self.tone(text, audio)))
 
     def reasons(self, text: str) -> list[tuple[str, float]]:
         """What was seen in the text, and how much each speaks for its end; strongest first."""
         seen = ((name, self._weights.get(name, 0.0)) for name in features(text))
         return sorted((one for one in seen if one[1]), key=lambda one: -abs(one[1]))
 
-    def why(self, text: str) -> str:
-        """In a line: the chance, and the four strongest reasons. Above zero speaks for the end."""
-        reasons = "; ".join(f"{name} ({weight:+.1f})" for name, weight in self.reasons(text)[:4])
-        return f"{self.chance(text):.0%} finished: {reasons or 'there is nothing to go by'}"
+    def tone(self, text: str, audio: Audio | None) -> list[tuple[str, float]]:
+        """The same of the voice that said it. That “Is it warm?” ends high says nothing there."""
+        words = tokens(text)
+        heard = judge_text_tone.reasons(audio) if audio and words else []
+        asks = bool(words) and kind(words[0]) in ASKING
+        return [one for one in heard if one[1] > 0 or not asks]
+
+    def why(self, text: str, audio: Audio | None = None) -> str:
+        """In a line: the chance, and the four strongest reasons. Above zero speaks for the end.
+
+        With its sound, as of words that are guessed.
+        """
+        found = sorted([*self.reasons(text), *self.tone(text, audio)], key=lambda one: -abs(one[1]))
+        reasons = "; ".join(f"{name} ({weight:+.1f})" for name, weight in found[:4])
+        chance = self.chance(text, confident=audio is None, audio=audio)
+        return f"{chance:.0%} finished: {reasons or 'there is nothing to go by'}"
 
 
-def chance(score: float, confident: bool = True) -> float:
+def doubted(score: float, confident: bool) -> float:
+    """A sum of weights of words, as far as it counts where these may be guesses."""
+    return score if confident or score < 0 else DOUBT * score
+
+
+def chance(score: float) -> float:
     """What a sum of weights comes to, in [0, 1]."""
-    return 1 / (1 + math.exp(-score * (1 if confident or score < 0 else DOUBT)))
+    return 1 / (1 + math.exp(-score))
 
 
 def features(text: str) -> Iterator[str]:
@@ -195,41 +212,6 @@ def _marks(text: str, words: list[str]) -> Iterator[str]:
 
 def _length(words: int) -> str:
     return str(words) if words < 4 else "4–5" if words < 6 else "6–8" if words < 9 else "9 or more"
-
-
-def tokens(text: str) -> list[str]:
-    """The words in lower case; numbers below a hundred as words too."""
-    found = TOKEN.findall(text.lower().replace("’", "'"))
-    return [word for token in found for word in _spelled(token)]
-
-
-def _spelled(token: str) -> list[str]:
-    if not (token.isdecimal() and len(token) < 3) or (len(token) == 2 and token[0] == "0"):
-        return [token]
-    tens, ones = divmod(int(token), 10)
-    if tens < 2:
-        return [ONES.split()[int(token)]]
-    return [TENS.split()[tens - 2], *([ONES.split()[ones]] if ones else [])]
-
-
-def kind(word: str) -> str:
-    """What sort of word it is: its kind in judge_text_words.toml, or by its shape."""
-    if word in known():
-        return known()[word]
-    if word[0].isdigit():
-        round_or_year = word.endswith("00") or (len(word) == 4 and word[:2] in ("19", "20"))
-        spelled = word.isdigit() and (word[0] == "0" or len(word) > 2) and not round_or_year
-        return "digits" if spelled else "number"
-    if len(word) == 1:
-        return "letter"
-    return next((shape for end, shape in ENDINGS if word.endswith(end)), "word")
-
-
-@cache
-def known() -> dict[str, str]:
-    """The kind of every word that has one."""
-    kinds = tomllib.loads(KINDS.read_text(encoding="utf-8"))
-    return {word: kind for kind in reversed(kinds) for word in kinds[kind].split()}
 
 
 @cache

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from voice_kit.hear import judge_text
 from voice_kit.hear.endpointing import SURE, UNSURE
+from voice_kit.hear.judge_text_words import kind, tokens
 from voice_kit.workshop.judging_data import Example, examples, frozen
 
 Vector = NDArray[np.float64]
@@ -70,10 +71,10 @@ def balance(known: Sequence[Example]) -> Vector:
 
 
 def _often(example: Example) -> float:
-    words = judge_text.tokens(example.text)
+    words = tokens(example.text)
     if example.finished:
         return SHORT if len(words) < 3 else 1.0
-    return RARE if words and judge_text.kind(words[-1]) in SHAPES else 1.0
+    return RARE if words and kind(words[-1]) in SHAPES else 1.0
 
 
 class Seen:
@@ -129,7 +130,7 @@ def folds(known: Sequence[Example], pull: float = PULL) -> Iterator[tuple[Exampl
         weights = learn(rest, pull)
         for example in asked:
             score = sum(weights.get(name, 0.0) for name in judge_text.features(example.text))
-            yield example, judge_text.chance(score, example.confident)
+            yield example, judge_text.chance(judge_text.doubted(score, example.confident))
 
 
 def figures(
@@ -192,7 +193,7 @@ def measure(test: Path | None) -> dict[str, dict[str, Any]]:
 
 def bare(text: str) -> str:
     """The words alone, as a recogniser without marks and capitals writes them."""
-    return " ".join(judge_text.tokens(text))
+    return " ".join(tokens(text))
 
 
 def main() -> None:

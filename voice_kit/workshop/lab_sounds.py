@@ -116,11 +116,11 @@ def thoughtful(recording: Recording, heard: Transcript) -> Recording | None:
         borders = _borders(recording.audio, heard, first, last)
         cut = borders[int(chosen.integers(len(borders)))]
         pieces += [
-            _faded(samples[begin:cut], into=bool(begin)),
+            faded(samples[begin:cut], into=bool(begin)),
             room_tone(samples, float(chosen.uniform(*THOUGHT)), seed + index),
         ]
         begin = cut
-    pieces.append(_faded(samples[begin:], into=True, out=False))
+    pieces.append(faded(samples[begin:], into=True, out=False))
     sound = Audio(np.concatenate(pieces), RATE)
     return Recording(f"{recording.name} (thinking)", recording.text, sound, recording.kind)
 
@@ -130,18 +130,19 @@ def _borders(audio: Audio, heard: Transcript, first: float, last: float) -> list
     begin, end = first * audio.seconds, last * audio.seconds
     gaps = [(before.end + after.start) / 2 for before, after in pairwise(heard.words)]
     near = [(gap - NEAR, gap + NEAR) for gap in gaps if begin <= gap <= end]
-    return [_quietest(audio.samples, *window) for window in near or [(begin, end)]]
+    return [quietest(audio.samples, *window) for window in near or [(begin, end)]]
 
 
-def _quietest(samples: Samples, start: float, end: float) -> int:
+def quietest(samples: Samples, start: float, end: float) -> int:
+    """The sample between these seconds around which it is quietest, to a hundredth of a second."""
     begin = max(0, round(start * RATE))
     stretch = samples[begin : max(begin + BLOCK, round(end * RATE))]
     blocks = stretch[: len(stretch) // BLOCK * BLOCK].reshape(-1, BLOCK)
     return begin + int(np.square(blocks).sum(axis=1).argmin()) * BLOCK + BLOCK // 2
 
 
-def _faded(samples: Samples, *, into: bool, out: bool = True) -> Samples:
-    """Without the click of a cut at its beginning or end."""
+def faded(samples: Samples, *, into: bool, out: bool = True) -> Samples:
+    """A copy without the click of a cut at its beginning or end."""
     ramp = np.linspace(0, 1, min(len(samples), BLOCK // 2), dtype=np.float32)
     samples = samples.copy()
     if into:
