@@ -448,7 +448,7 @@ def test_with_ray_a_gateway_is_the_same_but_for_its_engines():
     assert {each["name"] for each in ray["volumeMounts"]} == {
         each["name"] for each in pod["volumes"]
     }
-    joins, serves = ray["args"][-1].split(" && exec ")
+    joins, serves = ray["args"][-1].split(" & exec ")
     assert serves.split()[: len(plain["args"])] == plain["args"]
     assert "--ray" in serves
     service = one("RayService", "engines")["metadata"]["name"]

@@ -32,9 +32,10 @@ class Ready(BaseModel):
     ready: bool
     reasons: list[str]
     degraded: list[str]
-    """What it does without: “redis” while that is away, and conversations are remembered here."""
+    """What it does without: “redis” while that is away, and conversations are remembered here;
+    “ray” while an engine there is, and this gateway's own answers."""
     engines: dict[str, str]
-    """What each stage is done by."""
+    """What each stage is done by now."""
     sessions: int
     """Conversations that are open now."""
 
@@ -49,8 +50,8 @@ async def health() -> Alive:
 async def ready(request: Request) -> JSONResponse:
     """New conversations can begin here (200), or not now (503). Those under way go on.
 
-    Without Redis they begin and go on, too: a gateway that is alone is better than none, and none
-    is what a load balancer would have if each said that it is not ready.
+    Without Redis or Ray they begin and go on, too: a gateway that is alone is better than none,
+    and none is what a load balancer would have if each said that it is not ready.
     """
     shared = getattr(request.app.state, "shared", None)
     reasons = list(_reasons(shared))

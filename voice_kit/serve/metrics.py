@@ -49,7 +49,7 @@ MEASURED = tuple(stage for stage in STAGES if stage != "speech")
 """How long people speak is theirs alone."""
 QUEUES = ("vad_batch", "stt", "http", "loop")
 """For the frames of others, a recogniser, a request's turn, and the event loop itself."""
-WITHOUT = ("redis",)
+WITHOUT = ("redis", "ray")
 """What a gateway can do without."""
 REASONS = 32
 """So many reasons of a refusal are told apart; further ones are "other"."""

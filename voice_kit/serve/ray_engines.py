@@ -1,87 +1,32 @@
-"""Engines that run somewhere in a Ray cluster, as any other engine to those who ask them.
-
-A call that is given up is cancelled there too: who merely leaves a stream keeps its replica at work
-(measured). One that its replica did not outlive is made once more, unless something of the answer
-has come: then the gateway's own engine takes over, and says so.
-"""
+"""Engines that run somewhere in a Ray cluster, as any other engine to those who ask them."""
 
 from __future__ import annotations
 
-import logging
-import os
-import time
-import traceback
+import copy
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.loading import load_engines
-from voice_kit.errors import EngineFailedError, MissingEngineError, VoiceKitError, install
+from voice_kit.engines import Stage, make
+from voice_kit.errors import MissingEngineError, SettingsError
 from voice_kit.serve.config import Serve
-from voice_kit.serve.ray_app import NAME, STAGES, ReplicaError, build
+from voice_kit.serve.pool import pooled
+from voice_kit.serve.ray_app import NAME, STAGES, build
+from voice_kit.serve.ray_cluster import Asking, Deployment, imported, started_here
+from voice_kit.serve.ray_far import Far
 from voice_kit.settings import Settings
 from voice_kit.think.acting import Described
 from voice_kit.types import Audio, Message, Speech, Stops, ToolCall, Transcript
 
-DOWN = 5.0
-"""Seconds for which nobody waits again for a deployment that was gone."""
 HERE = {"stt": "sphinx", "llm": "handbook", "tts": "espeak"}
 """What takes over in the gateway: the engines that are everywhere."""
-ENVIRONMENT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Half the time of a hop; and nothing is reported to Ray's makers."""
-QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-FIX = "look at `serve status` on the cluster"
-
-log = logging.getLogger(__name__)
-
-
-class Far:
-    """One deployment, and what is known of it."""
-
-    def __init__(self, handle: Any, stage: str, about: dict[str, Any]) -> None:
-        self.name = f"ray:{about.get('name', stage)}"
-        self._handle = handle
-        self._down = 0.0  # until when nobody asks it
-
-    async def once(self, method: str, *about: Any) -> Any:
-        """What a method gives. Raises `EngineFailedError`."""
-        async with aclosing(self.each(method, *about, whole=True)) as one:
-            return await anext(one)
-
-    async def each(
-        self, method: str, *about: Any, whole: bool = False
-    ) -> AsyncGenerator[Any, None]:
-        """Each item that a method yields, or the `whole` that it gives. Raises
-        `EngineFailedError`."""
-        from ray.exceptions import RayError, TaskCancelledError
-        from ray.serve.exceptions import RayServeException
-
-        came = False
-        for last in (False, True):
-            if time.monotonic() < self._down:
-                raise EngineFailedError(self.name, "it is gone for now", fix=FIX)
-            call = self._handle.options(method_name=method, stream=not whole).remote(*about)
-            try:
-                if whole:
-                    yield await call
-                    return
-                async for item in call:
-                    came = True
-                    yield item
-                return
-            except TaskCancelledError as error:
-                raise EngineFailedError(self.name, "its call was ended there", fix=FIX) from error
-            except (RayError, RayServeException, ReplicaError) as error:
-                cause = getattr(error, "cause", error)
-                if isinstance(cause, ReplicaError):
-                    raise VoiceKitError(str(cause)) from error
-                if came or last:
-                    self._down = time.monotonic() + DOWN
-                    problem = type(error).__name__
-                    raise EngineFailedError(self.name, problem, fix=FIX) from error
-            finally:
-                call.cancel()
+AT_FIRST = 5.0
+"""Seconds for which a gateway that starts waits for its cluster."""
+LOADS = 60.0
+"""Seconds that engines of a cluster which was started here have to load."""
 
 
 class RayTranscriber(Far):
@@ -100,9 +45,10 @@ class RayModel(Far):
 
     stops: Stops = "async"
 
-    def __init__(self, handle: Any, stage: str, about: dict[str, Any]) -> None:
-        super().__init__(handle, stage, about)
-        self.calls_tools = bool(about.get("calls_tools", False))
+    @property
+    def calls_tools(self) -> bool:
+        """Whether it can use tools, as far as is known now."""
+        return not self.away and bool(self.there.about.get("calls_tools", False))
 
     async def reply(
         self, messages: Sequence[Message], tools: Sequence[Described] = ()
@@ -138,7 +84,7 @@ class Told:
         return cls(tool.name, tool.description, tool.parameters)
 
 
-KINDS: dict[str, Callable[[Any, str, dict[str, Any]], Any]] = {
+KINDS: dict[str, Callable[..., Any]] = {
     "stt": RayTranscriber,
     "llm": RayModel,
     "tts": RayVoice,
@@ -146,66 +92,47 @@ KINDS: dict[str, Callable[[Any, str, dict[str, Any]], Any]] = {
 
 
 def ray_engines(settings: Settings, serve: Serve) -> Engines:
-    """The engines of a cluster, each with the gateway's own behind it. Blocks until they answer.
+    """The engines of a cluster, each with the gateway's own in its place while it is away.
 
     `serve.ray` is the cluster's address, “auto” for the one that this machine belongs to, or
-    “local” to start one here with these settings. Raises `MissingEngineError`.
+    “local” to start one here with these settings: that blocks until it answers. Any other is waited
+    for a moment, and asked until it does. Raises `MissingEngineError`.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        from ray import serve as ray_serve
-    except ImportError as error:
-        raise MissingEngineError("Ray", fix=install("ray")) from error
-    try:
-        if serve.ray == "local":
-            started_here(ray)
-            few = {"num_cpus": 0}  # on a machine of one's own they share what there is
-            ray_serve.run(build(settings, ray_actor_options=few), name=NAME, route_prefix=None)
-        else:
-            ray.init(address=serve.ray, **QUIET)
-        found: dict[str, Any] = {
-            stage: ray_serve.get_deployment_handle(stage, NAME) for stage in STAGES
-        }
-        for handle in found.values():  # it is asked here, and then by the gateway's event loop
-            handle._init(_run_router_in_separate_loop=True)
-        known = {stage: found[stage].about.remote().result(timeout_s=60) for stage in STAGES}
-    except Exception as error:
-        problem, fix = f"Ray at “{serve.ray}” ({type(error).__name__})", f"--ray local, or {FIX}"
-        if serve.ray == "local":  # Ray itself gives a node half a minute
-            fix = "again once this machine is less busy: a cluster has to be up within 30 s"
-        raise MissingEngineError(problem, fix=fix) from error
+    if serve.ray not in ("auto", "local") and not serve.ray.rpartition(":")[2].isdigit():
+        raise SettingsError(f"“{serve.ray}” is no cluster's address. Try --ray 10.0.0.1:6379.")
+    ray = imported()
+    fars: dict[Stage, Far] = {stage: KINDS[stage](None, stage, {}) for stage in STAGES}
+    if serve.ray == "local":
+        _start_all(ray, settings, [far.there for far in fars.values()])
+    asking = Asking(serve.ray, [far.there for far in fars.values()])
+    asking.start()
     here = load_engines(settings.changed({**HERE}))
-    lines = {
-        stage: Line(stage, KINDS[stage](found[stage], stage, known[stage]), [_given(engine)])
-        for stage, engine in ((each, getattr(here, each).current) for each in STAGES)
+    for stage, far in fars.items():
+        far.here = pooled(getattr(here, stage).current, partial(make, stage, HERE[stage], settings))
+    asking.asked.wait(AT_FIRST)
+    lines: dict[str, Line[Any]] = {
+        stage: Line(stage, far, [partial(_next, far), partial(getattr, far, "here")])
+        for stage, far in fars.items()
     }
     return Engines(here.vad, lines["stt"], lines["llm"], lines["tts"], here.judge)
 
 
-def started_here(ray: Any) -> None:
-    """Start a cluster on this machine. Ray gives a node half a minute, which a busy machine misses:
-    then it is tried once more. Raises what Ray raises."""
-    for last in (False, True):
-        try:
-            ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, **QUIET)
-            return
-        except Exception as error:
-            _clear_away(error)
-            if last:
-                raise
-            log.warning("Ray did not start (%s); it is tried once more", type(error).__name__)
+def _start_all(ray: Any, settings: Settings, deployments: Sequence[Deployment]) -> None:
+    from ray import serve
+
+    try:
+        started_here(ray)
+        few = {"num_cpus": 0}  # on a machine of one's own they share what there is
+        serve.run(build(settings, ray_actor_options=few), name=NAME, route_prefix=None)
+        for each in deployments:
+            each.meet(LOADS)
+    except Exception as error:  # Ray itself gives a node half a minute
+        fix = "again once this machine is less busy: a cluster has to be up within 30 s"
+        problem = f"Ray at “local” ({type(error).__name__})"
+        raise MissingEngineError(problem, fix=fix) from error
 
 
-def _clear_away(error: BaseException) -> None:
-    """End the half of a node that is there. `ray.shutdown` knows nothing of it: only the call that
-    failed does (measured)."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        node: Any = frame.f_locals.get("self")
-        if hasattr(node, "kill_all_processes"):
-            node.kill_all_processes(check_alive=False, allow_graceful=False)
-
-
-def _given(engine: Any) -> Callable[[], Any]:
-    return lambda: engine
+def _next(far: Far) -> Any:
+    """What takes over in a conversation: its cluster again, if it was that which went away, in the
+    middle of an answer."""
+    return copy.copy(far) if far.away else far.here

@@ -76,7 +76,9 @@ class Shared:
     @property
     def degraded(self) -> list[str]:
         """What it does without right now, by names that are known here."""
-        return ["redis"] if self.places.problem else []
+        lines = [getattr(self.engines, stage, None) for stage in ("stt", "llm", "tts")]
+        lent = any(line and getattr(line.current, "away", False) for line in lines)
+        return ["redis"] * bool(self.places.problem) + ["ray"] * lent
 
     def engines_for_one(self) -> Engines:
         """The same engines in lines of their own: what stands in for one in a conversation does
@@ -186,7 +188,9 @@ def within(settings: Settings, serve: Serve) -> Settings:
 
 
 def _each_once(line: Line[Any], around: Callable[[Any], Any] = lambda engine: engine) -> list[Any]:
-    """What may stand in, each made once for all."""
+    """What may stand in, each made once for all; for a cluster's it is made already."""
+    if hasattr(line.current, "away"):
+        return line.then
     return [Once(partial(_made, each, around)) for each in line.then]
 
 

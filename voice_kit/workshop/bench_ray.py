@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from voice_kit.serve.ray_engines import ENVIRONMENT, QUIET, Far
+from voice_kit.serve.ray_cluster import ENVIRONMENT, QUIET
+from voice_kit.serve.ray_far import Far
 from voice_kit.types import Samples
 from voice_kit.workshop.peers.table import spread
 
