@@ -25,6 +25,7 @@ from helpers_serve import (
 )
 
 from voice_kit.audio.protocols import Playback
+from voice_kit.errors import VoiceKitError
 from voice_kit.serve import limits, listening, outbox, realtime
 from voice_kit.serve.config import Serve
 from voice_kit.serve.jwts import issue
@@ -398,6 +399,38 @@ def test_nobody_shows_a_token_in_a_message_that_is_too_big():
         message, code = asyncio.run(scene(address))
         assert refusals(address) == {"message_too_big": 1}
     assert "1,000 bytes" in message and code == 1009
+
+
+def test_a_long_reason_in_other_letters_is_told_whole_and_closes_in_as_many_as_fit(monkeypatch):
+    why = "Память недоступна. " * 20
+
+    async def fails(*_):
+        raise VoiceKitError(why)
+
+    async def scene(address):
+        async with websockets.connect(address.realtime) as socket:
+            error = await until(socket, "error")
+            with pytest.raises(websockets.ConnectionClosed) as gone:
+                await socket.recv()
+            return error["error"]["message"], gone.value.rcvd
+
+    with served() as address:
+        monkeypatch.setattr(address.shared.places, "open", fails)
+        message, close = asyncio.run(scene(address))
+    assert message == why
+    assert close.code == 1011 and len(close.reason) > 50 and why.startswith(close.reason)
+
+
+def test_who_guesses_a_token_in_a_message_is_logged_with_their_address(caplog):
+    async def scene(address):
+        async with websockets.connect(f"{address.ws}/v1/realtime") as socket:
+            await say(socket, type="session.authenticate", token="a-guess-of-many-letters")
+            return await closed(socket)
+
+    with served() as address:
+        assert asyncio.run(scene(address)) == 4401
+    told = [getattr(each, "voice_kit", {}) for each in caplog.records]
+    assert [each["address"] for each in told if each.get("event") == "refused"] == ["127.0.0.1"]
 
 
 def test_a_connection_that_a_limit_refuses_is_counted_once_by_the_name_of_that_limit():

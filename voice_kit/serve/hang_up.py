@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 NAME = "voice_kit.send"
 PATIENCE = 5.0
 """Seconds in which it may still read why."""
+LONGEST = 123
+"""Bytes of a reason that fit into the frame which closes a socket."""
 
 
 class Reachable:
@@ -33,8 +35,13 @@ def hang_up(socket: Any, code: int, reason: str) -> None:
         return
     connection = getattr(protocol, "conn", None)
     if connection is not None and not protocol.close_sent:
-        connection.send_close(code, reason[:100])
+        connection.send_close(code, shortened(reason))
         transport.write(b"".join(connection.data_to_send()))
         protocol.close_sent = True
     transport.close()
     asyncio.get_running_loop().call_later(PATIENCE, transport.abort)
+
+
+def shortened(reason: str) -> str:
+    """As much of it as a socket can be closed with."""
+    return reason.encode(errors="replace")[:LONGEST].decode(errors="ignore")

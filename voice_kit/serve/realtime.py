@@ -11,7 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve.doors import Guest
-from voice_kit.serve.hang_up import hang_up
+from voice_kit.serve.hang_up import hang_up, shortened
 from voice_kit.serve.places import UnknownConversationError
 from voice_kit.serve.protocol import (
     GOING_AWAY,
@@ -55,7 +55,7 @@ async def realtime(socket: WebSocket, conversation: str = "", model: str = "") -
         if shared.draining:
             raise ClosedError(GOING_AWAY, "going_away", "This gateway stops. Connect to another.")
         async with shared.limits.connection(address):
-            guest = await _guest(socket, shared)
+            guest = await _guest(socket, shared, address or "")
             shared.limits.age(0.0, guest)
             await _session(socket, shared, guest, conversation)
     except WebSocketDisconnect:
@@ -73,7 +73,7 @@ async def realtime(socket: WebSocket, conversation: str = "", model: str = "") -
         await _close(socket, shared, BROKEN, "server_error", "This session failed. Connect again.")
 
 
-async def _guest(socket: WebSocket, shared: Shared) -> Guest:
+async def _guest(socket: WebSocket, shared: Shared, address: str) -> Guest:
     """Who is there: by header, address or cookie, else by their first message."""
     doors = shared.doors
     try:
@@ -93,7 +93,7 @@ async def _guest(socket: WebSocket, shared: Shared) -> Guest:
         raise ClosedError(NOT_ADMITTED, "missing_api_key", "Nobody has signed in.") from None
     except BadMessageError as error:
         raise ClosedError(NOT_ADMITTED, "missing_api_key", str(error)) from None
-    return doors.admit(asked.token)
+    return doors.admit(asked.token, address)
 
 
 async def _session(socket: WebSocket, shared: Shared, guest: Guest, conversation: str) -> None:
@@ -122,6 +122,6 @@ async def _close(socket: WebSocket, shared: Shared, close: int, code: str, messa
                 kind = "rate_limit_error" if code.startswith("rate") else ""
                 error: dict[str, Any] = problem(code, message, kind=kind)
                 await socket.send_text(said("error", "event_0", error=error))
-            await socket.close(close, message[:100])
+            await socket.close(close, shortened(message))
     except (TimeoutError, RuntimeError, WebSocketDisconnect, OSError):
         hang_up(socket, close, "")
