@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 from voice_kit.think.memory.kept import KeptHistory
+from voice_kit.think.memory.store import Line, said
 from voice_kit.think.memory.told import one_line
 from voice_kit.types import Message
 
@@ -31,9 +32,8 @@ async def summarise(history: KeptHistory, model: Model, budget: int) -> bool:
     lines = history.summary_needs(budget)
     if not lines:
         return False
-    who = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
     record = [f"Before: {history.summary}"] if history.summary else []
-    record += [f"{who.get(line.role, line.role)}: “{one_line(line.text)}”" for line in lines]
+    record += [_recorded(line) for line in lines]
     asked = [Message("system", RULES), Message("user", "\n".join(record))]
     answer = model(asked)
     if isinstance(answer, AsyncIterator):
@@ -44,3 +44,10 @@ async def summarise(history: KeptHistory, model: Model, budget: int) -> bool:
     if len(text) > LONGEST:
         text = text[:LONGEST].rpartition(" ")[0] + " …"
     return await asyncio.to_thread(history.summarised, lines, text)
+
+
+def _recorded(line: Line) -> str:
+    """A line of the record; of a tool what it was called with, not what strangers may have said."""
+    call = said(line).result_of
+    text = line.text if call is None else f"{call.tool} was called with {dict(call.arguments)}"
+    return f"{line.role.capitalize()}: “{one_line(text)}”"
