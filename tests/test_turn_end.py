@@ -1,5 +1,7 @@
 """How long a pause ends a turn, by what was said; and what may be begun before it has ended."""
 
+from itertools import pairwise
+
 import pytest
 from scenes import Faulty, Scene
 
@@ -44,11 +46,28 @@ def waits(scene):
 
 @pytest.mark.parametrize(
     ("chance", "setting"),
-    [(1.0, "finished"), (0.8, "finished"), (0.5, "stop"), (0.3, "unfinished"), (0, "unfinished")],
+    [
+        *((1.0, "finished"), (0.8, "finished"), (0.65, "stop"), (0.6, "stop"), (0.5, "stop")),
+        *((0.3, "unfinished"), (0, "unfinished")),
+    ],
 )
 def test_the_wait_follows_from_the_chance(chance, setting):
     rules = Endpointing()
     assert endpointing.wait(chance, rules) == getattr(rules, setting)
+
+
+def test_the_surer_a_judge_is_the_more_it_changes_the_wait():
+    rules = Endpointing(finished=0.2, stop=0.5, unfinished=1.5)
+    assert endpointing.wait(0.725, rules) == pytest.approx(0.35)
+    assert endpointing.wait(0.4, rules) == pytest.approx(1.0)
+    waits = [endpointing.wait(chance / 100, rules) for chance in range(101)]
+    assert waits == sorted(waits, reverse=True)
+    assert max(before - after for before, after in pairwise(waits)) < 0.06
+
+
+def test_where_all_waits_are_alike_no_judge_changes_them():
+    rules = Endpointing(finished=0.8, stop=0.8, unfinished=0.8)
+    assert {endpointing.wait(chance / 100, rules) for chance in range(101)} == {0.8}
 
 
 @pytest.mark.parametrize("hears", [False, True], ids=["by its words", "by its sound"])

@@ -105,7 +105,11 @@ def test_work_that_takes_longer_than_the_wait_counts_from_the_gate_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("chance", "setting"), [(0.9, "hear.finished"), (0.5, "hear.stop"), (0.1, "hear.unfinished")]
+    ("chance", "setting"),
+    [
+        *((0.9, "hear.finished"), (0.75, "hear.finished"), (0.7, "hear.stop"), (0.5, "hear.stop")),
+        *((0.45, "hear.stop"), (0.35, "hear.unfinished"), (0.1, "hear.unfinished")),
+    ],
 )
 def test_the_wait_is_named_by_the_setting_that_the_judge_chose(tmp_path, chance, setting):
     (turn,) = asked(tmp_path, judge=ScriptedJudge({"what is it": chance})).turns

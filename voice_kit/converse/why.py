@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from voice_kit.converse.timeline import Bar, TurnTimes
 from voice_kit.engines import BUILT_IN, Stage
-from voice_kit.hear.endpointing import SURE, UNSURE
+from voice_kit.hear.endpointing import LIKELY, SURE, UNSURE
 from voice_kit.settings import Settings
 from voice_kit.types import (
     Event,
@@ -143,10 +143,10 @@ def _pieces(at: _Moments, work: Sequence[Bar]) -> Iterator[tuple[str, float]]:
 
 
 def _wait_setting(judged: Judged | None) -> str:
-    """The setting that said how long to wait."""
-    if judged is None or UNSURE < judged.finished < SURE:
+    """The setting that said how long to wait, or said most of it."""
+    if judged is None or (UNSURE + 0.5) / 2 <= judged.finished <= (LIKELY + SURE) / 2:
         return "hear.stop"
-    return "hear.finished" if judged.finished >= SURE else "hear.unfinished"
+    return "hear.finished" if judged.finished > LIKELY else "hear.unfinished"
 
 
 def _advice(longest: Part, saved: float, settings: Settings) -> str:
