@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import platform
 import threading
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
-from voice_kit import __version__
 from voice_kit.audio.files import Recording as Wav
 from voice_kit.audio.files import to_wav
 from voice_kit.audio.formats import to_float, to_int16
@@ -28,6 +24,7 @@ from voice_kit.converse.takeover import Loading
 from voice_kit.converse.tape import as_fields
 from voice_kit.converse.taped import Taped
 from voice_kit.converse.taped_brain import TapedBrain
+from voice_kit.converse.versions import versions
 from voice_kit.engines import STAGES
 from voice_kit.errors import AudioError
 from voice_kit.settings import Settings
@@ -48,9 +45,6 @@ log = logging.getLogger(__name__)
 
 SOUND, EVENTS, TAPE, SPOKEN = "microphone.wav", "events.jsonl", "tape.jsonl", "spoken"
 """The files of a recording, and the folder of what was said."""
-WORKING = ("numpy", "onnxruntime", "pocketsphinx", "faster-whisper", "ctranslate2", "kokoro")
-"""Packages whose versions are written down, where they are installed: what was heard and said
-depends on them."""
 HUSHED = "it was told to be quiet"
 
 
@@ -92,7 +86,7 @@ class Recorder:
             self._wav = Wav(self.folder / SOUND, RATE)
         except (OSError, AudioError) as error:
             self._give_up(error)
-        self.put({"recording": 1, "versions": _versions()})
+        self.put({"recording": 1, "versions": versions()})
 
     def __enter__(self) -> Recorder:
         return self
@@ -240,11 +234,3 @@ class Recorder:
 
     def _tell(self) -> None:
         log.warning("Nothing more is recorded, the conversation goes on. %s", self.problem)
-
-
-def _versions() -> dict[str, str]:
-    found = {"voice-kit": __version__, "python": platform.python_version()}
-    for name in WORKING:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
