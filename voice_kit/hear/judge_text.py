@@ -42,9 +42,9 @@ LEVELS = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.18, 0.25)
 """How often sentences end after a word or a pair: each is a share, and more up to the next."""
 
 DOUBT = 0.3
-"""How much of what speaks for the end counts where the words are guesses. With 0.6 PocketSphinx's
-guesses at recorded human speech ended the turn early in 41 of 111 pauses, with 0.3 in 5; what ends
-early then is what it knows word for word."""
+"""How much of what speaks for the end counts where the words are guesses. In 310 places where
+people go on, those of `workshop/judging_tone.tsv`, the words alone are sure of an end 116 times
+with 0.6, and 10 times with 0.3."""
 
 ASKING = {"be", "auxiliary", "negated"}
 OPENING = ("filler", "conjunction", "reply", "opener")
