@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 NAMES = [source.with_suffix(".ipynb").name for source in SOURCES]
+LONGEST = 60
+"""Seconds for a cell, and for a whole notebook on a machine that does little else."""
 
 pytestmark = pytest.mark.needs("jupyter")
 
@@ -90,16 +93,23 @@ def test_headings_skip_no_level(name):
 
 
 @pytest.fixture(scope="module")
-def executed(request, tmp_path_factory):
-    """What each chosen notebook becomes when it is run: two at once, for they mostly wait."""
+def execute(tmp_path_factory):
+    """Runs a notebook of this folder with its defaults, and gives how that ended and what it
+    became."""
 
-    def execute(name, folder):
+    def run(name, folder):
         out = tmp_path_factory.mktemp("ran") / name
         strict = {"VOICE_KIT_STRICT": "1"} if folder == "solutions" else {}
-        limit = ("--execution-timeout", "60")
+        limit = ("--execution-timeout", str(LONGEST))
         done = executed_by_papermill(NOTEBOOKS / folder / name, out, *limit, **strict)
         return done, out
 
+    return run
+
+
+@pytest.fixture(scope="module")
+def executed(request, execute):
+    """What each chosen notebook becomes when it is run: two at once, for they mostly wait."""
     with ThreadPoolExecutor(2) as pool:
         runs = {
             (item.callspec.params["name"], item.callspec.params.get("folder", "solutions")): None
@@ -152,8 +162,34 @@ def test_what_a_notebook_draws_is_there_and_is_said_in_words_too(name, executed)
             assert len(words.split()) >= 5 and "object at 0x" not in words, words
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_whole_notebook_takes_less_than_a_minute(name, executed, execute):
+    """By papermill's clock, its kernel's start included. Others run beside it here: one that took
+    longer among them has to be quick enough once they have ended. A machine that has twice as
+    much to do as it has cores may take twice as long."""
+    times = [seconds(executed[name, "solutions"].result()[1])]
+    while times[-1] >= LONGEST and len(times) < 3:
+        for other in executed.values():
+            other.result()
+        times.append(seconds(execute(name, "solutions")[1]) / crowded())
+    assert 0 < min(times) < LONGEST, times
+
+
+def crowded():
+    """How many times as much this machine has had to do, in the last minute, as it has cores."""
+    waiting = getattr(os, "getloadavg", lambda: (0.0,))()[0]  # which Windows does not tell
+    return max(1.0, waiting / os.cpu_count())
+
+
+def seconds(path):
+    """How long a notebook took, as papermill wrote it down."""
+    return read(path)["metadata"]["papermill"]["duration"]
+
+
 RUN = (
     test_a_notebook_runs_from_top_to_bottom,
+    test_a_whole_notebook_takes_less_than_a_minute,
     test_a_notebook_asks_no_other_machine_and_warns_of_nothing,
     test_what_a_notebook_draws_is_there_and_is_said_in_words_too,
 )
