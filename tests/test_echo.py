@@ -5,6 +5,8 @@ import pytest
 
 from voice_kit.audio.convert import convert
 from voice_kit.audio.echo import EchoGuard
+from voice_kit.audio.echo_delay import EchoDelay
+from voice_kit.audio.echo_filter import BLOCKS
 from voice_kit.sounds import clip
 from voice_kit.types import FRAME, RATE
 
@@ -18,13 +20,10 @@ def sound(names):
 
 
 def passed(played, heard):
-    """The share of the frames that pass, in the second half: by then it has learnt."""
+    """Which frames pass."""
     guard, count = EchoGuard(), min(len(played), len(heard)) // FRAME
-    passes = []
-    for at in range(count):
-        place = slice(at * FRAME, (at + 1) * FRAME)
-        passes.append(bool(np.any(guard.feed(heard[place], played[place]))))
-    return np.array(passes[count // 2 :])
+    places = [slice(at * FRAME, (at + 1) * FRAME) for at in range(count)]
+    return np.array([np.any(guard.feed(heard[place], played[place])) for place in places])
 
 
 def echo(played, decibels, delay):
@@ -36,19 +35,57 @@ def echo(played, decibels, delay):
 @pytest.mark.parametrize("delay", [0.05, 0.15, 0.25])
 def test_our_own_voice_does_not_pass(decibels, delay):
     played = sound(OURS)
-    assert passed(played, echo(played, decibels, delay)).mean() < 0.1
+    assert passed(played, echo(played, decibels, delay)).mean() < 0.05
 
 
-@pytest.mark.parametrize("over", [0, 6])
-def test_somebody_who_speaks_over_it_passes(over):
+def spoken_over(decibels, into, seconds):
+    """The share that passes of somebody, so loud against our echo, so far into what we say."""
     played = sound(OURS)
     heard = echo(played, -12, 0.1)
+    theirs, first = sound(THEIRS)[: seconds * RATE], round(into * RATE)
+    level = np.sqrt(np.square(heard).mean() / np.square(theirs).mean()) * 10 ** (decibels / 20)
+    heard[first : first + len(theirs)] += theirs * level
+    return passed(played, heard)[first // FRAME :][: len(theirs) // FRAME].mean()
+
+
+@pytest.mark.parametrize("decibels", [0, 6])
+def test_somebody_who_speaks_over_it_passes(decibels):
+    assert spoken_over(decibels, 8, seconds=5) > 0.6
+
+
+@pytest.mark.parametrize("decibels", [-6, 0])
+def test_somebody_who_speaks_in_our_first_second_passes(decibels):
+    assert spoken_over(decibels, 0.8, seconds=2) > 0.6
+
+
+def delay_of(played, heard, seconds):
+    """How loud each frame of the past is found to come back within so many seconds, and when."""
+    finder, spectra = EchoDelay(BLOCKS), np.zeros((BLOCKS, FRAME + 1), np.complex64)
+    for at in range(FRAME, round(seconds * RATE), FRAME):
+        frame = np.pad(heard[at : at + FRAME], (FRAME, 0))
+        spectra = np.roll(spectra, 1, axis=0)
+        spectra[0] = np.fft.rfft(played[at - FRAME : at + FRAME])
+        found = finder.feed(np.fft.rfft(frame), spectra)
+        if found is not None:
+            return found, at / RATE
+    return None
+
+
+@pytest.mark.parametrize("decibels", [-6, -20])
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.25])
+def test_half_a_second_tells_when_our_voice_comes_back_and_how_loud(decibels, delay):
+    played, noise = sound(OURS), np.random.default_rng(1).standard_normal(8 * RATE)
+    heard = echo(played, decibels, delay)[: 8 * RATE] + 3e-4 * noise
+    power, at = delay_of(played, heard, 2.0)
+    assert np.argmax(power) == delay * RATE // FRAME
+    assert 10 * np.log10(power.max()) == pytest.approx(decibels, abs=6)
+    assert at <= delay + 0.5
+
+
+def test_of_somebody_else_no_delay_is_found():
     theirs = sound(THEIRS)
-    first = len(heard) // 2 + RATE
-    level = np.sqrt(np.square(heard).mean() / np.square(theirs).mean()) * 10 ** (over / 20)
-    heard[first : first + len(theirs)] += (theirs * level)[: len(heard) - first]
-    spoken = passed(played, heard)[RATE // FRAME :][: len(theirs) // FRAME]
-    assert spoken.mean() > 0.6
+    noise = 3e-4 * np.random.default_rng(1).standard_normal(len(theirs))
+    assert delay_of(sound(OURS), theirs + noise, 5.0) is None
 
 
 def test_without_a_loudspeaker_every_frame_passes_as_it_is():

@@ -59,8 +59,9 @@ def test_the_assistant_does_not_interrupt_itself(lab, level, delay, name):
 
 @pytest.mark.parametrize("over", [-6.0, 0.0, 6.0])
 @pytest.mark.parametrize("name", ["interruption_latency", "free_train"])
-def test_somebody_who_speaks_over_the_echo_stops_it(lab, persons, over, name):
-    trial = lab.over(place(-12.0, 0.15), persons[name], over, 5.0, guard=True)
+@pytest.mark.parametrize("into", [0.7, 5.0])
+def test_somebody_who_speaks_over_the_echo_stops_it(lab, persons, over, name, into):
+    trial = lab.over(place(-12.0, 0.15), persons[name], over, into, guard=True)
     assert not trial.itself
     assert trial.stopped is not None
     assert trial.stopped < persons[name].audio.seconds + 0.5

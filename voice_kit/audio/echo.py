@@ -67,8 +67,8 @@ class EchoGuard:
     """
 
     def __init__(self) -> None:
-        self._filter = EchoFilter()
         self._rest = EchoRest()
+        self._filter = EchoFilter(self._rest.expect)
         self._since = BLOCKS + 1  # frames since something was played
         self._clear: deque[bool] = deque(maxlen=3)
         self._pass = 0
@@ -93,7 +93,7 @@ class EchoGuard:
         """Is more left than usually stays of us? Two frames of three are not by chance."""
         share = self._rest.share(left, played)
         self._clear.append(share > CLEARLY)
-        self._rest.learn(share, somebody=self._clear[-1])
+        self._rest.learn(somebody=self._clear[-1])
         self._pass = KEPT if sum(self._clear) >= 2 else max(0, self._pass - 1)
         if self._since:
             self._after.append(power)

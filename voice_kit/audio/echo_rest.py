@@ -21,6 +21,8 @@ SOMEBODY = 0.1
 """How much a frame counts in which somebody speaks."""
 MOST = 3.0
 """A frame counts as at most so many times what was expected: somebody may be speaking."""
+LEAST = 0.003
+"""So much of our voice, −25 dB, may always be left: no loudspeaker is linear."""
 
 
 class EchoRest:
@@ -45,6 +47,8 @@ class EchoRest:
         self._last: Samples = np.zeros(FRAME, np.float32)
         self._parts = self._played
         self._expected = self._left = np.ones(BANDS)
+        self._least = np.zeros((BLOCKS, BANDS))
+        self._share = 1.0
 
     def share(self, left: Samples, played: Samples) -> float:
         """How much is left as a share of what is expected: as amplitude, averaged over bands."""
@@ -54,24 +58,41 @@ class EchoRest:
         self._parts = self._gain * self._played
         self._expected = (self._weights * self._parts).sum(axis=0)
         self._left = _powers(left) + 1e-9
-        return float(np.sqrt(self._left / self._expected).mean())
+        self._share = _amplitude(self._left / self._expected)
+        least = (self._least * self._played[:-1]).sum(axis=0)
+        return _amplitude(self._left / np.maximum(self._expected, least))
+
+    def expect(self, power: NDArray[np.float32]) -> None:
+        """Expect each frame of the past so loud, as power: shape (BLOCKS,)."""
+        self._weights[:-1] = np.minimum(1, power)[:, np.newaxis]
+        self._gain[:] = 1
+        self._least = LEAST * self._weights[:-1]
+        self._forget()
 
     def expect_more(self, share: float) -> None:
         """Expect so many times the amplitude of our voice, and that at any delay."""
         self._gain[:-1] *= share**2
         self._weights[:-1] = self._weights[:-1].mean(axis=0)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Weigh anew what is expected."""
         self._more = self._weights**2
         self._less[:] = 1
 
-    def learn(self, share: float, *, somebody: bool) -> None:
+    def learn(self, *, somebody: bool) -> None:
         """Expect what was left the next time. What may be somebody's counts little."""
         count = SOMEBODY if somebody else 1.0
-        self._gain[:-1] *= share ** (2 * GAIN * count)
+        self._gain[:-1] *= self._share ** (2 * GAIN * count)
         surprise = np.minimum(self._left / self._expected, MOST)
         part = count * self._parts / self._expected
         self._more = MEMORY**count * self._more + self._weights**2 * part * surprise
         self._less = MEMORY**count * self._less + part
         self._weights = np.sqrt(self._more / self._less)
+
+
+def _amplitude(powers: NDArray[np.float64]) -> float:
+    return float(np.sqrt(powers).mean())
 
 
 def _mel(hertz: float) -> float:
