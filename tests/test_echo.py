@@ -6,7 +6,7 @@ import pytest
 from voice_kit.audio.convert import convert
 from voice_kit.audio.echo import EchoGuard
 from voice_kit.audio.echo_delay import EchoDelay
-from voice_kit.audio.echo_filter import BLOCKS
+from voice_kit.audio.echo_filter import BLOCKS, EchoFilter
 from voice_kit.sounds import clip
 from voice_kit.types import FRAME, RATE
 
@@ -56,6 +56,20 @@ def test_somebody_who_speaks_over_it_passes(decibels):
 @pytest.mark.parametrize("decibels", [-6, 0])
 def test_somebody_who_speaks_in_our_first_second_passes(decibels):
     assert spoken_over(decibels, 0.8, seconds=2) > 0.6
+
+
+def test_a_second_of_an_echo_in_a_room_is_enough_to_take_most_of_it_out():
+    played, noise = sound(OURS)[: 3 * RATE], np.random.default_rng(1).standard_normal(3 * RATE)
+    room = noise[: RATE // 4] * 10 ** (-7.5 * np.arange(RATE // 4) / RATE) * 0.05
+    room[0] = 1.0
+    heard = echo(np.convolve(played, room).astype(np.float32), -12, 0.1)[: len(played)]
+    learns, left = EchoFilter(lambda power: None), []
+    for at in range(0, len(played) - FRAME, FRAME):
+        place = slice(at, at + FRAME)
+        left.append(learns.feed((heard + 3e-4 * noise)[place], played[place]))
+    second = slice(round(1.1 * RATE), 2 * RATE)
+    louder = np.square(heard[second]).sum() / np.square(np.concatenate(left)[second]).sum()
+    assert 10 * np.log10(louder) > 15
 
 
 def delay_of(played, heard, seconds):
