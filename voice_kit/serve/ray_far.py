@@ -9,8 +9,9 @@ cluster does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from voice_kit.converse.steps import StageFailedError, call, name_of, stream
@@ -20,11 +21,17 @@ from voice_kit.serve.ray_cluster import FIX, Deployment
 
 LOOK = 0.25
 """Seconds between two looks at whether there is still somebody who could answer."""
+MOST = 3
+"""How often a cluster is asked for one answer, where the gateway can give it, too."""
 _DONE: Any = object()
 
 
 class _GoneError(Exception):
     """Nobody is there who could answer a call."""
+
+
+class _BackError(Exception):
+    """Somebody is there again, and nothing of the answer has come from here."""
 
 
 class Far:
@@ -62,27 +69,29 @@ class Far:
     ) -> AsyncGenerator[Any, None]:
         """Each item that a method yields, or the `whole` that it gives. Raises
         `EngineFailedError`."""
-        came = False
-        for last in (False, True):
+        came, asked = False, 0
+        while True:
+            if self.away and self.here is None:
+                raise EngineFailedError(self.name, "it is gone for now", fix=FIX)
             if self.away:
-                break
+                answer = self._from_here(method, about[0], whole, asked)
+            else:
+                asked += 1
+                answer = self._from_there(method, about, whole)
             try:
-                async with aclosing(self._from_there(method, about, whole)) as items:
+                async with aclosing(answer) as items:
                     async for item in items:
                         came = True
                         yield item
                 return
+            except _BackError:
+                continue
             except _GoneError as gone:
-                problem = str(gone)
+                last = asked > 1
                 if came or last or (self.here and self.there.empty):
-                    self.there.gone(problem)
+                    self.there.gone(str(gone))
                 if came or (last and self.here is None):
-                    raise EngineFailedError(self.there.name, problem, fix=FIX) from gone
-        if self.here is None:
-            raise EngineFailedError(self.name, "it is gone for now", fix=FIX)
-        async with aclosing(self._from_here(method, about[0], whole)) as items:
-            async for item in items:
-                yield item
+                    raise EngineFailedError(self.there.name, str(gone), fix=FIX) from gone
 
     async def _from_there(
         self, method: str, about: Sequence[Any], whole: bool
@@ -90,15 +99,15 @@ class Far:
         from ray.exceptions import RayError, TaskCancelledError
         from ray.serve.exceptions import RayServeException
 
-        asked = self.there.handle.options(method_name=method, stream=not whole).remote(*about)
+        coming = self.there.handle.options(method_name=method, stream=not whole).remote(*about)
         try:
             if whole:
-                yield await self._first(asked)
+                yield await _first(coming, self._nobody)
                 return
-            item = await self._first(anext(asked, _DONE))
+            item = await _first(anext(coming, _DONE), self._nobody)
             while item is not _DONE:
                 yield item
-                item = await anext(asked, _DONE)
+                item = await anext(coming, _DONE)
         except TaskCancelledError as error:
             raise EngineFailedError(self.name, "its call was ended there", fix=FIX) from error
         except (RayError, RayServeException, ReplicaError) as error:
@@ -107,28 +116,44 @@ class Far:
                 raise VoiceKitError(str(cause)) from error
             raise _GoneError(type(error).__name__) from error
         finally:
-            asked.cancel()
+            coming.cancel()
 
-    async def _first(self, coming: Awaitable[Any]) -> Any:
-        """The first thing that comes. Ray would wait for the next replica to start."""
-        waiting = asyncio.ensure_future(coming)
-        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            while not (await asyncio.wait([waiting], timeout=LOOK if self.here else None))[0]:
-                if self.away or self.there.empty:
-                    raise _GoneError("no replica runs")
-            return waiting.result()
-        finally:
-            waiting.cancel()
-
-    async def _from_here(self, method: str, about: Any, whole: bool) -> AsyncGenerator[Any, None]:
-        stage, ask = self.there.stage, getattr(self.here, method)
+    async def _from_here(
+        self, method: str, about: Any, whole: bool, asked: int
+    ) -> AsyncGenerator[Any, None]:
+        stage, here, ask = self.there.stage, self.here, getattr(self.here, method)
+        over = partial(self._somebody, asked)
         try:
             if whole:
-                yield await call(stage, self.here, lambda: ask(about), None)
+                yield await _first(call(stage, here, lambda: ask(about), None), over)
                 return
-            async with aclosing(stream(stage, self.here, lambda: ask(about), None)) as items:
-                async for item in items:
+            async with aclosing(stream(stage, here, lambda: ask(about), None)) as items:
+                item = await _first(anext(items, _DONE), over)
+                while item is not _DONE:
                     yield item
+                    item = await anext(items, _DONE)
         except StageFailedError as failure:
             raise failure.cause from failure
+
+    def _nobody(self) -> Exception | None:
+        gone = self.here is not None and (self.away or self.there.empty)
+        return _GoneError("no replica runs") if gone else None
+
+    def _somebody(self, asked: int) -> Exception | None:
+        return None if self.away or asked >= MOST else _BackError()
+
+
+async def _first(coming: Awaitable[Any], over: Callable[[], Exception | None]) -> Any:
+    """The first thing that comes. Ray would wait for the next replica to start, and a gateway's own
+    engine may have many to answer: what `over` gives is raised instead, as soon as it does."""
+    waiting = asyncio.ensure_future(coming)
+    try:
+        while not (await asyncio.wait([waiting], timeout=LOOK))[0]:
+            if (problem := over()) is not None:
+                raise problem
+        return waiting.result()
+    finally:
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        if not waiting.cancelled():
+            waiting.exception()
