@@ -227,6 +227,27 @@ def test_the_wait_for_a_recogniser_is_counted():
     assert values["queue_seconds_sum", "stt"] > 0
 
 
+@dataclass
+class Batching:
+    """A recogniser in which a sound waits for others."""
+
+    waited: object = None
+    name: str = "batching"
+    stops: str = "async"
+
+    async def transcribe(self, audio):
+        self.waited(0.3)
+        return Transcript("hello")
+
+
+def test_the_wait_within_a_recogniser_is_counted_too():
+    shared = Shared(engines=stubs(stt=Batching()))
+    asyncio.run(shared.engines.stt.current.transcribe(Audio.silence(0.1)))
+    values = read(shared.metrics)
+    assert values["queue_seconds_count", "stt"] == 1
+    assert values["queue_seconds_sum", "stt"] == pytest.approx(0.3)
+
+
 def test_a_late_event_loop_is_seen():
     async def scene():
         metrics, seen = Metrics(), asyncio.Event()

@@ -220,6 +220,42 @@ def test_who_finds_nobody_there_is_answered_here_at_once_and_later_by_the_next_r
     assert len(missed) == 1
 
 
+class Busy:
+    """Has so many to hear that it never comes to this one."""
+
+    name = "busy"
+    stops = "async"
+
+    def __init__(self):
+        self.asked, self.let_go = asyncio.Event(), False
+
+    async def transcribe(self, audio):
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.let_go = True
+
+
+def test_who_waits_for_the_gateways_own_engine_is_answered_there_once_somebody_is(
+    cluster, tmp_path
+):
+    handle = deployed(Mortal, "immortal", str(tmp_path), 0)
+    handle._init(_run_router_in_separate_loop=True)
+    far = RayTranscriber(handle, "stt", {}, busy := Busy())
+    far.there.gone("as in this test")
+
+    async def scene():
+        async with asyncio.TaskGroup() as tasks:
+            heard = tasks.create_task(far.transcribe(Audio.silence(0.1)))
+            await busy.asked.wait()
+            await asyncio.to_thread(far.there.meet, 60)
+        return heard.result()
+
+    assert asyncio.run(scene()) == "1600 samples"
+    assert busy.let_go
+
+
 def test_what_went_wrong_there_is_told_in_its_own_words_and_not_tried_again(cluster):
     handle = deployed(Angry, "angry")
     with pytest.raises(VoiceKitError) as told:
@@ -251,8 +287,11 @@ SAID = [
 def test_sounds_that_come_together_are_computed_at_once_there(whispering):
     handle, here = whispering
 
+    waits = []
+
     async def scene():
-        there = RayTranscriber(handle, "stt", {})
+        there = RayTranscriber(handle, "stt", await handle.about.remote())
+        there.waited = waits.append
         found = await asyncio.gather(*(there.transcribe(audio) for audio in SAID * 4))
         return found, await handle.batches.remote()
 
@@ -261,6 +300,7 @@ def test_sounds_that_come_together_are_computed_at_once_there(whispering):
     assert len({transcript.text for transcript in found}) == len(SAID)
     assert batches[4] >= 3  # of twenty; the first may have been alone
     assert max(batches) == 4
+    assert len(waits) == 20 and 0 <= min(waits) < max(waits)
 
 
 def test_who_gives_up_leaves_the_others_of_its_batch_their_words(whispering):

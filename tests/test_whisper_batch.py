@@ -142,6 +142,13 @@ def test_sounds_that_are_computed_at_once_have_the_words_that_each_has_alone(tin
         assert all(transcript.words for transcript in found)
 
 
+def test_how_long_each_sound_waited_for_the_network_is_told(tiny):
+    engine, gate = gated(tiny, batch=8)
+    engine.waited = (told := []).append
+    together(engine, gate, [hiss(0.5, seed=number) for number in range(3)])
+    assert len(told) == 4 and 0 <= told[0] < min(told[1:])
+
+
 def test_what_people_say_has_the_same_words_too(tiny):
     spoken = sounds(SHARED / "speech", "cards-*.wav", "LJ001-000[1-3].flac", "jfk.flac")
     audios = list(spoken.values())

@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from ctypes.util import find_library
 from pathlib import Path
 from typing import Any
@@ -122,10 +123,12 @@ class FasterWhisper:
             raise LanguageError(self.name, language, fix="a multilingual model: whisper:base")
         network = self._model.model
         batch = batch or BATCH[network.device]
+        self.waited: Callable[[float], object] = lambda seconds: None
+        """Is told how many seconds a stretch waited for the network while it was busy."""
         self.batches: Counter[int] = Counter()
         """How many stretches of up to 30 s were computed at once, and how often."""
         if batch > 1:
-            self._model.model = Batched(network, batch, workers, words)
+            self._model.model = Batched(network, batch, workers, words, lambda s: self.waited(s))
             self.batches = self._model.model.sizes
 
     @classmethod

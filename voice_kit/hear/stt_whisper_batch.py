@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ class Window:
 
     def __init__(self, features: Any, to_cpu: bool) -> None:
         self.features, self.to_cpu = features, to_cpu
+        self.since = 0.0
         self.prompt: Sequence[int] = ()
         self.options: dict[str, Any] = {}
         self.encoded: Any = None
@@ -48,15 +50,22 @@ class Batched:
     A caller whose answer nobody wants any more takes its place in the batch, and no more.
     """
 
-    def __init__(self, network: Any, most: int, workers: int = 1, words: bool = False) -> None:
+    def __init__(
+        self,
+        network: Any,
+        most: int,
+        workers: int = 1,
+        words: bool = False,
+        waited: Callable[[float], object] = lambda seconds: None,
+    ) -> None:
         """`workers` is how many batches are computed side by side; `words`, whether `align` will
-        be asked for."""
+        be asked for; `waited` is told how many seconds a window waited for the network."""
         self.sizes: Counter[int] = Counter()
         """How many windows were computed at once, and how often."""
         self._network, self._most, self._words = network, most, words
         self._changed = threading.Condition()
         self._waiting: list[Window] = []
-        self._free = workers
+        self._free, self._waited = workers, waited
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
@@ -67,13 +76,16 @@ class Batched:
 
     def generate(self, window: Window, prompts: Sequence[Sequence[int]], **options: Any) -> Any:
         """What is said in it. Blocks. Raises as the network does."""
-        window.prompt, window.options = prompts[0], options
+        window.prompt, window.options, window.since = prompts[0], options, time.monotonic()
         with self._changed:
             self._waiting.append(window)
             self._changed.notify_all()
         try:
             while batch := self._batch(window):
                 try:
+                    now = time.monotonic()
+                    for each in batch:
+                        self._waited(now - each.since)
                     self._compute(batch)
                 finally:
                     self._let_go(batch)

@@ -38,7 +38,7 @@ class Pool:
         seconds a sound waited for its worker."""
         self.name = first.name
         self.speculative = bool(getattr(first, "speculative", True))
-        self._free, self._another, self._waited = [first], another, waited
+        self._free, self._another, self.waited = [first], another, waited
         self._room = asyncio.Semaphore(most if another else 1)
 
     async def transcribe(self, audio: Audio) -> Transcript:
@@ -48,7 +48,7 @@ class Pool:
         async with self._room:
             try:
                 worker = self._free.pop() if self._free else await self._made()
-                self._waited(loop.time() - began)
+                self.waited(loop.time() - began)
                 try:
                     return await call("stt", worker, lambda: worker.transcribe(audio), None)
                 finally:
@@ -88,5 +88,10 @@ class Once(Generic[E]):
 def pooled(
     engine: Any, another: Callable[[], Any] | None = None, waited: Waited = lambda seconds: None
 ) -> Any:
-    """The engine, in a pool if it is one whose calls are ended by `abort`."""
-    return Pool(engine, another, waited=waited) if hasattr(engine, "abort") else engine
+    """The engine, in a pool if it is one whose calls are ended by `abort`. One in which sounds wait
+    for another, as they do in a batch, tells `waited` by itself."""
+    if hasattr(engine, "abort"):
+        return Pool(engine, another, waited=waited)
+    if hasattr(engine, "waited"):
+        engine.waited = waited
+    return engine

@@ -10,6 +10,7 @@ sound wait for company, and lets a whole batch fail with one of it: see `hear.st
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -42,26 +43,32 @@ class Replica:
         another = partial(make, stage, spec, settings)
         engine: Any = another()
         self._stage = stage
-        self._engine: Any = pooled(engine, another) if stage == "stt" else engine
+        self._waits: deque[float] = deque(maxlen=1000)
+        waited = self._waits.append
+        self._engine: Any = pooled(engine, another, waited) if stage == "stt" else engine
 
     async def about(self) -> dict[str, Any]:
         """What the engine says of itself: its name, and what it can do."""
         names = ("name", "calls_tools", "languages", "rate")
-        return {name: getattr(self._engine, name) for name in names if hasattr(self._engine, name)}
+        known = {name: getattr(self._engine, name) for name in names if hasattr(self._engine, name)}
+        return {**known, "waits": hasattr(self._engine, "waited")}
 
     async def batches(self) -> dict[int, int]:
         """How many sounds were computed at once, and how often; empty where it never is several."""
         return dict(getattr(self._engine, "batches", {}))
 
-    async def transcribe(self, audio: Audio) -> Transcript:
-        """What is said."""
+    async def transcribe(self, audio: Audio, tell: bool = False) -> Any:
+        """What is said; if it is to `tell`, with how many seconds sounds waited for the engine
+        since it told that last."""
         try:
             found: Transcript = await call(
                 "stt", self._engine, lambda: self._engine.transcribe(audio), None
             )
         except StageFailedError as failure:
             raise ReplicaError(str(failure.cause)) from None
-        return found
+        if not tell:
+            return found
+        return found, [self._waits.popleft() for _ in range(len(self._waits))]
 
     async def reply(
         self, messages: Sequence[Message], *more: Any
@@ -106,7 +113,7 @@ def build(settings: Settings, **options: Any) -> Any:
     from ray import serve
 
     def deployed(stage: Stage) -> Any:
-        few = {"max_ongoing_requests": ongoing(stage, settings), "health_check_period_s": 5.0}
+        few = {"max_ongoing_requests": ongoing(stage, settings), "health_check_period_s": 1.0}
         made: Any = serve.deployment(Replica, name=stage, **{**few, **options})
         return made.bind(stage, settings)
 

@@ -34,10 +34,21 @@ class RayTranscriber(Far):
 
     stops: Stops = "async"
 
+    def __init__(self, handle: Any, stage: str, about: dict[str, Any], here: Any = None) -> None:
+        super().__init__(handle, stage, about, here)
+        self.waited: Callable[[float], object] = lambda seconds: None
+        """Is told how many seconds sounds waited there for the engine."""
+
     async def transcribe(self, audio: Audio) -> Transcript:
         """What is said in `audio`."""
-        found: Transcript = await self.once("transcribe", audio)
-        return found
+        tell = (True,) if self.there.about.get("waits") else ()
+        found: Any = await self.once("transcribe", audio, *tell)
+        if isinstance(found, tuple):
+            found, waits = found
+            for seconds in waits:
+                self.waited(seconds)
+        heard: Transcript = found
+        return heard
 
 
 class RayModel(Far):
@@ -108,7 +119,8 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
     asking.start()
     here = load_engines(settings.changed({**HERE}))
     for stage, far in fars.items():
-        far.here = pooled(getattr(here, stage).current, partial(make, stage, HERE[stage], settings))
+        another = partial(make, stage, HERE[stage], settings)
+        far.here = pooled(getattr(here, stage).current, another, partial(_waited, far))
     asking.asked.wait(AT_FIRST)
     lines: dict[str, Line[Any]] = {
         stage: Line(stage, far, [partial(_next, far), partial(getattr, far, "here")])
@@ -130,6 +142,10 @@ def _start_all(ray: Any, settings: Settings, deployments: Sequence[Deployment]) 
         fix = "again once this machine is less busy: a cluster has to be up within 30 s"
         problem = f"Ray at “local” ({type(error).__name__})"
         raise MissingEngineError(problem, fix=fix) from error
+
+
+def _waited(far: Any, seconds: float) -> None:
+    far.waited(seconds)
 
 
 def _next(far: Far) -> Any:
