@@ -181,6 +181,20 @@ def test_a_transcriber_whose_call_cannot_be_taken_back_is_called_once():
     assert talk.heard == ["hello"]
 
 
+def test_who_has_written_it_down_is_named_as_it_calls_itself_by_then():
+    class Lent(ScriptedTranscriber):
+        @property
+        def name(self):
+            return f"after {len(self.seconds)}"
+
+        @name.setter
+        def name(self, name):
+            """Nobody gives it one."""
+
+    (written,) = Talk(0.3, ("hello", 0.64), stt=Lent).of(Transcribed)
+    assert written.engine == "after 1"
+
+
 def test_a_slow_transcriber_that_cannot_be_stopped_is_not_begun_in_vain():
     class Blocking:
         name, stops, direct = "blocking", "steps", True

@@ -45,10 +45,10 @@ class Ahead:
     """
 
     stops: Stops = "async"
+    name: str  # the other one's, whatever it is by now
     direct = True  # it waits for the other one as long as may be, and no step of its own is counted
 
     def __init__(self, engine: Transcriber, talk: Conversation) -> None:
-        self.name = engine.name
         self.begun = 0
         """How many transcriptions began ahead."""
         self.used = 0
