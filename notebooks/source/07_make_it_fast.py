@@ -291,7 +291,8 @@ print(f"Said was: “{said[1].text}”")
 # - **Streaming recognition**: words while you speak, so nothing is left to do when you stop.
 #   Whisper was not made for it; Kyutai's and NVIDIA's models are.
 # - **Semantic turn ends**: Smart Turn listens to the melody, LiveKit's model reads the words. Ours
-#   reads the words, and is small enough to look into: `voice_kit/hear/judge_text.py`.
+#   reads the words and, where they are guesses, hears whether the voice has fallen; it is small
+#   enough to look into: `voice_kit/hear/judge_text.py` and `judge_text_tone.py`.
 # - **Smaller models**: the quickest answer is a model that fits. `voice-kit doctor` measures yours.
 
 # %% [markdown]
