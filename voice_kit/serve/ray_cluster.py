@@ -14,13 +14,11 @@ from typing import Any
 from voice_kit.errors import MissingEngineError, install
 from voice_kit.serve.ray_app import NAME
 
-ENVIRONMENT = {
-    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
-}
-"""Half the time of a hop; nothing is reported to Ray's makers; and a gateway outlives its cluster,
-whose loss ends a process after a minute if nothing else is said."""
+ENVIRONMENT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+"""Half the time of a hop; and nothing is reported to Ray's makers."""
+OUTLIVES = {"RAY_gcs_rpc_server_reconnect_timeout_s": "86400"}
+"""Ray ends a process that lost its cluster after a minute, which is right for all that a cluster
+consists of, and wrong for a gateway."""
 QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
 FIX = "look at `serve status` on the cluster"
 EVERY, MOST = 1.0, 10.0
@@ -31,9 +29,9 @@ ANSWERS = 2.0
 log = logging.getLogger(__name__)
 
 
-def imported() -> Any:
-    """Ray, as a gateway needs it. Raises `MissingEngineError`."""
-    for name, value in ENVIRONMENT.items():
+def imported(address: str) -> Any:
+    """Ray, as a gateway needs it that goes to this address. Raises `MissingEngineError`."""
+    for name, value in {**ENVIRONMENT, **({} if address == "local" else OUTLIVES)}.items():
         os.environ.setdefault(name, value)
     try:
         import ray

@@ -111,7 +111,7 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
     """
     if serve.ray not in ("auto", "local") and not serve.ray.rpartition(":")[2].isdigit():
         raise SettingsError(f"“{serve.ray}” is no cluster's address. Try --ray 10.0.0.1:6379.")
-    ray = imported()
+    ray = imported(serve.ray)
     fars: dict[Stage, Far] = {stage: KINDS[stage](None, stage, {}) for stage in STAGES}
     if serve.ray == "local":
         _start_all(ray, settings, [far.there for far in fars.values()])
