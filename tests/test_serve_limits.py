@@ -370,6 +370,43 @@ async def test_without_redis_the_count_of_sound_here_holds(places, monkeypatch, 
     assert "by this gateway alone" in caplog.text
 
 
+class Failing(Shared):
+    """Away after so many answers, until it is told to answer more."""
+
+    answers = 1
+
+    async def count(self, key, amount, per_seconds):
+        if not self.answers:
+            raise ConnectionError
+        self.answers -= 1
+        return await super().count(key, amount, per_seconds)
+
+
+@on_a_loop
+async def test_what_redis_was_not_told_because_it_failed_in_the_middle_it_is_told_the_next_time():
+    shared = Failing()
+    at, clock = limits(shared, redis="redis://somewhere")
+    for name in ("alice", "bob", "carol"):
+        at.sound(f"socket:{name}", 50)
+    await settled(at)
+    assert shared.counts == {"sound:socket:alice": 50}
+    at.sound("socket:bob", 5)
+    clock.now += 58
+    at.sound("socket:bob", 1)
+    clock.now += 6  # all the rest is more than a minute old
+    shared.answers = 10
+    await settled(at)
+    await settled(at)
+    assert shared.counts == {"sound:socket:alice": 50, "sound:socket:bob": pytest.approx(1)}
+    at.sound("socket:bob", 2)
+    shared.answers = 0
+    await settled(at)
+    at.sound("socket:bob", 3)
+    shared.answers = 10
+    await settled(at)
+    assert shared.counts["sound:socket:bob"] == pytest.approx(6), "each second counts once"
+
+
 class Swallowing(Shared):
     """As redis-py now and then."""
 

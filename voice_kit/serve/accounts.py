@@ -17,8 +17,9 @@ SHARED_WAIT = 0.25
 class Counts(Protocol):
     """What of `Places` is needed here."""
 
-    async def count(self, key: str, amount: float, per_seconds: float) -> float:
-        """Add this to the sliding count of all gateways, and say what it is now."""
+    async def count(self, key: str, amount: float, per_seconds: float) -> float | None:
+        """Add this to the sliding count of all gateways, and say what it is now; None where they
+        cannot be asked."""
 
 
 async def count_of_all(places: Counts, key: str, amount: float, per_seconds: float) -> float | None:
@@ -61,6 +62,12 @@ class Accounts:
             self._unsettled[key] = self._unsettled.get(key, 0.0) + amount
         return wait
 
+    def left(self, key: str, now: float) -> float:
+        """How much would still fit in."""
+        if self._used_up.get(key, 0.0) > now:
+            return 0.0
+        return max(0.0, self._most - self._here.used(key, now))
+
     def forget(self, key: str) -> None:
         """Count this key from nothing again."""
         self._here.forget(key)
@@ -68,14 +75,16 @@ class Accounts:
     async def settle(self, now: float) -> None:
         """Tell the others what was used here, and learn who has used up their share elsewhere."""
         self._used_up = {key: until for key, until in self._used_up.items() if until > now}
-        unsettled, self._unsettled = self._unsettled, {}
-        if self._places is None or not unsettled:
+        if self._places is None:
             return
-        for key, amount in unsettled.items():
+        late = {key: min(mine, self._here.used(key, now)) for key, mine in self._unsettled.items()}
+        self._unsettled = {key: mine for key, mine in late.items() if mine}  # not out of date
+        for key, amount in list(self._unsettled.items()):
             name = f"{self._name}:{key}"
             used = await count_of_all(self._places, name, amount, self._seconds)
-            if used is None:  # nor would the next be answered
+            if used is None:  # nor would the next be answered: all of it is told the next time
                 return
+            self._unsettled[key] -= amount  # more may have come meanwhile
             if used > self._most:  # about as long as it takes until so much is out of date
                 wait = self._seconds * (used - self._most) / max(used, 1.0)
                 self._used_up[key] = now + max(self._seconds / SLOTS, wait)

@@ -100,12 +100,12 @@ class Places(Protocol):
         Whether there was anything. Raises like `open`, and `AwayError` when it may still be there.
         """
 
-    async def count(self, key: str, amount: float, per_seconds: float) -> float:
+    async def count(self, key: str, amount: float, per_seconds: float) -> float | None:
         """How much was counted under this key within about the last `per_seconds`, with this.
 
         Two windows, the older one in proportion to what is left of it. Asks the server: count up
-        what comes many times a second, then count it here. Never raises; without the server each
-        process counts alone.
+        what comes many times a second, then count it here. Never raises; None where the server
+        cannot be asked.
         """
 
     @property

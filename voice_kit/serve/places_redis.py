@@ -23,7 +23,7 @@ from voice_kit.serve.places import (
 from voice_kit.serve.redis_memory import KEPT, WAIT, SharedMemory
 from voice_kit.serve.redis_pages import HeldPages
 from voice_kit.serve.redis_upkeep import Upkeep
-from voice_kit.serve.windows import Windows, sliding, window
+from voice_kit.serve.windows import sliding, window
 from voice_kit.think.memory.redis_connect import RedisUrl
 from voice_kit.think.memory.redis_store import key, keys
 from voice_kit.think.memory.store import MemoryStoreError
@@ -45,7 +45,6 @@ class RedisPlaces:
         self._breaker = self.memory.breaker
         self._redis: Any = None
         self._holds: dict[str, Hold] = {}
-        self._windows = Windows()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -141,11 +140,9 @@ class RedisPlaces:
             raise AwayError(str(error)) from error
         return there or bool(listed)
 
-    async def count(self, key: str, amount: float, per_seconds: float) -> float:
+    async def count(self, key: str, amount: float, per_seconds: float) -> float | None:
         """How much was counted under this key within about the last `per_seconds`, with this."""
-        now = time.time()
-        alone = self._windows.count(key, amount, per_seconds, now)
-        number, over = window(now, per_seconds)
+        number, over = window(time.time(), per_seconds)
         this, last = (
             f"voice-kit:{{count:{key}:{per_seconds:g}}}:{n}" for n in (number, number - 1)
         )
@@ -161,7 +158,7 @@ class RedisPlaces:
         try:
             return float(await self._asked(counted))
         except AwayError:
-            return alone
+            return None
 
     def pages(self, subject: str, hold: Hold | None) -> HeldPages:
         """Notes and timers of the conversation, or of a guest's questions outside of any."""

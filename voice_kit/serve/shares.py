@@ -19,14 +19,19 @@ class Share:
         self._slots: deque[tuple[int, float]] = deque()
         self._sum = 0.0
 
-    def add(self, amount: float, now: float) -> float:
-        """0 where this still fits in, and it is counted; else the seconds until it would."""
-        slot, width = math.floor(now * SLOTS / self.seconds), self.seconds / SLOTS
+    def used(self, now: float) -> float:
+        """What is counted still."""
+        slot = math.floor(now * SLOTS / self.seconds)
         while self._slots and self._slots[0][0] < slot - SLOTS:
             self._sum -= self._slots.popleft()[1]
         if not self._slots:
             self._sum = 0.0  # without what rounding has left
-        too_much = self._sum + amount - self.most
+        return self._sum
+
+    def add(self, amount: float, now: float) -> float:
+        """0 where this still fits in, and it is counted; else the seconds until it would."""
+        slot, width = math.floor(now * SLOTS / self.seconds), self.seconds / SLOTS
+        too_much = self.used(now) + amount - self.most
         if too_much > 1e-9:
             for index, counted in self._slots:
                 too_much -= counted
@@ -58,6 +63,11 @@ class Shares:
         if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
         return share.add(amount, now)
+
+    def used(self, key: str, now: float) -> float:
+        """What is counted of this key still."""
+        share = self._kept.get(key)
+        return share.used(now) if share else 0.0
 
     def forget(self, key: str) -> None:
         """Count this key from nothing again."""
