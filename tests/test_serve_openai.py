@@ -5,6 +5,7 @@ import io
 import json
 import socket
 import threading
+import wave
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -136,10 +137,10 @@ def asked(gateway, words="What is an echo?", **more):
     )
 
 
-def heard(gateway, audio, name="speech.wav", **more):
-    return gateway.openai.audio.transcriptions.create(
-        model="whisper-1", file=(name, audio if isinstance(audio, bytes) else wav(audio)), **more
-    )
+def heard(gateway, audio, name="speech.wav", kind=None, **more):
+    data = audio if isinstance(audio, bytes) else wav(audio)
+    file = (name, data, kind) if kind else (name, data)
+    return gateway.openai.audio.transcriptions.create(model="whisper-1", file=file, **more)
 
 
 def spoken(gateway, text="One two three.", **more):
@@ -356,22 +357,37 @@ def test_what_is_no_sound_is_a_bad_request(gateway, data):
     assert caught.value.param == "file"
 
 
-def test_a_few_bytes_that_are_hours_are_too_long(gateway):
+def opus(seconds):
+    """A file of so much silence, in few bytes."""
     import av
 
     file = io.BytesIO()
     with av.open(file, "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=48_000, layout="mono")
-        for second in range(130):
+        for second in range(seconds):
             frame = av.AudioFrame.from_ndarray(
                 np.zeros((1, 48_000), np.int16), format="s16", layout="mono"
             )
             frame.sample_rate, frame.pts = 48_000, second * 48_000
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    assert len(file.getvalue()) < 200_000
+    return file.getvalue()
+
+
+def surround(seconds):
+    """A WAV file of so much silence from eight loudspeakers."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((8, 2, 48_000, 0, "NONE", ""))
+        out.writeframes(bytes(seconds * 48_000 * 16))
+    return file.getvalue()
+
+
+def test_a_few_bytes_that_are_hours_are_too_long(gateway):
+    long = opus(130)
+    assert len(long) < 200_000
     with pytest.raises(openai.APIStatusError) as caught:
-        heard(gateway, file.getvalue(), "long.ogg")
+        heard(gateway, long, "long.ogg")
     assert caught.value.status_code == 413
     assert caught.value.code == "too_long"
 
@@ -397,7 +413,24 @@ def test_a_minutes_share_of_sound_can_be_used_up(script):
         assert heard(gateway, Audio.silence(30)).text == ""  # more than that at once uses it up
         with pytest.raises(openai.RateLimitError) as caught:
             heard(gateway, Audio.silence(1))
+        with pytest.raises(openai.RateLimitError):
+            heard(gateway, b"no sound at all")  # which would show, were it decoded
     assert int(caught.value.response.headers["retry-after"]) > 0
+
+
+def test_no_more_is_decoded_than_is_left_of_a_minutes_share(script):
+    with Gateway(quick(script), sound_per_minute=20.0) as gateway:
+        heard(gateway, Audio.silence(10))
+        with pytest.raises(openai.RateLimitError) as caught:
+            heard(gateway, opus(130), "long.ogg")  # it would be too long, were it decoded for 120 s
+        plain = "audio/pcm;rate=8000"
+        with pytest.raises(openai.RateLimitError):
+            heard(gateway, np.zeros(130 * 8_000, "<i2").tobytes(), kind=plain)
+        assert int(caught.value.response.headers["retry-after"]) > 0
+        assert caught.value.param == "too_much_sound"
+        assert b'refused_total{reason="too_much_sound"} 2.0' in gateway.shared.metrics.text()
+        assert heard(gateway, surround(9)).text == ""  # what is refused is not counted
+        assert heard(gateway, Audio.silence(1)).text == ""
 
 
 # Speaking
@@ -621,7 +654,7 @@ def test_who_asks_while_others_compute_waits_and_then_is_told_to_come_again(scri
         assert stt.begun.wait(10)
         monkeypatch.setattr(turnstile, "WAIT", 0.05)
         with pytest.raises(openai.InternalServerError) as caught:
-            heard(gateway, sound)
+            heard(gateway, b"no sound at all")  # which would show, were it decoded
         assert caught.value.status_code == 503
         assert caught.value.code == "busy"
         assert int(caught.value.response.headers["retry-after"]) > 0

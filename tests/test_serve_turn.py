@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from contextlib import contextmanager
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
@@ -25,7 +26,7 @@ from helpers_http import (
 
 from voice_kit.audio.files import read_bytes
 from voice_kit.errors import EngineFailedError
-from voice_kit.serve import http_turn
+from voice_kit.serve import http_turn, turnstile
 from voice_kit.serve.turn_notes import LONGEST, in_header
 from voice_kit.serve.turn_sound import Taker
 from voice_kit.types import Audio, Speech, ToolCall
@@ -46,7 +47,8 @@ ANSWERS = {
 class Gateway:
     def __init__(self, engines, folder, **serve):
         self.shared = shared_with(engines, folder=folder, **serve)
-        self._running = serving(app_of(self.shared, http_turn.router))
+        self.app = app_of(self.shared, http_turn.router)
+        self._running = serving(self.app)
 
     def __enter__(self):
         self.http = client_of(self._running.__enter__())
@@ -194,6 +196,43 @@ def test_what_is_no_question_is_refused(gateway, data, kind, status):
     answer = gateway.ask(data, headers={"content-type": kind})
     assert answer.status_code == status
     assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_who_has_no_sound_left_has_nothing_decoded(script, question, tmp_path):
+    with Gateway(quick(script, ANSWERS), tmp_path, sound_per_minute=10.0) as gateway:
+        assert gateway.ask(question).status_code == 200
+        rest = wav(Audio.silence(10.0 - question.seconds))
+        long = b"\0\0" * 16_000 * 121  # it would be too long, were more of it decoded
+        asked = [
+            gateway.ask(long, headers={"content-type": "audio/pcm;rate=16000"}),
+            gateway.ask(rest),
+            gateway.ask(b"nothing to hear"),
+        ]
+        with decoding(gateway):  # nor do they wait for a turn
+            asked.append(gateway.ask(b"nothing to hear"))
+    assert [each.status_code for each in asked] == [429, 200, 429, 429]
+    assert int(asked[2].headers["retry-after"]) > 0
+    assert {each.json()["error"]["param"] for each in asked if each.is_error} == {"too_much_sound"}
+
+
+@contextmanager
+def decoding(gateway):
+    """Somebody's question is decoded meanwhile, and no other can be."""
+    gateway.app.state.questions = turnstile.Turnstile(1)
+    turn = gateway.app.state.questions.turn()
+    with asyncio.Runner() as loop:
+        loop.run(turn.__aenter__())
+        yield
+        loop.run(turn.__aexit__(None, None, None))
+
+
+def test_only_so_many_questions_are_decoded_at_once(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(turnstile, "WAIT", 0.05)
+    with Gateway(quick(script, ANSWERS), tmp_path) as gateway:
+        with decoding(gateway):
+            asked = gateway.ask(b"nothing to hear")
+        assert asked.status_code == 503 and asked.json()["error"]["code"] == "busy"
+        assert gateway.ask(b"nothing to hear").status_code == 400
 
 
 def test_a_conversation_remembers(script, tmp_path):

@@ -26,7 +26,7 @@ from voice_kit.types import Audio, Samples
 log = logging.getLogger(__name__)
 
 GAP = 0.01  # seconds: codecs round the times of their frames
-DENSEST = 192_000  # samples a second of all channels, where the length is bounded
+ROOM = 120 * 192_000  # samples of all channels, where the length is bounded
 LONGEST = 0xFFFF_FFFF - 44  # bytes of sound: the size fields of a WAV file have 32 bits
 
 
@@ -181,7 +181,7 @@ def _decode(file: IO[bytes], name: str, longest: float = math.inf) -> Audio:
 def _within(
     longest: float, decoded: Iterator[tuple[int, NDArray[Any]]]
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    seconds, room = longest, longest * DENSEST
+    seconds, room = longest, ROOM if longest < math.inf else math.inf
     for rate, array in decoded:
         seconds, room = seconds - len(array) / rate, room - array.size
         if seconds < -GAP or room < 0:

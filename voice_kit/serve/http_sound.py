@@ -13,10 +13,9 @@ from pydantic import BaseModel, Field
 
 from voice_kit.audio.tape import Tape
 from voice_kit.converse.steps import stream
-from voice_kit.serve.guests import shared_of, within_limits
+from voice_kit.serve.guests import shared_of, sound_of
 from voice_kit.serve.pouring import Pour, Poured, event
 from voice_kit.serve.problems import PROBLEMS, Problem, Route, SoundRoute
-from voice_kit.serve.sound_in import sound_in
 from voice_kit.serve.sound_out import RATE_OUT, TYPES, Encoder, Format
 from voice_kit.serve.standing_in import first_that_works
 from voice_kit.serve.transcribing import Stretch, stretches
@@ -60,9 +59,8 @@ async def transcriptions(
             "to start one with that language.",
             param="language",
         )
-    audio = await sound_in(await file.read(), _kind_of(file))
-    within_limits(request, audio.seconds)
     turnstile = turnstile_of(request)
+    audio, queued = await sound_of(request, await file.read(), _kind_of(file), turnstile)
 
     async def work(pour: Pour) -> None:
         engines, heard = shared.engines_for_one(), list[Stretch]()
@@ -71,7 +69,7 @@ async def transcriptions(
             turnstile.turn() as waited,
             aclosing(stretches(audio, engines, shared.settings, shared.metrics.failed)) as parts,
         ):
-            count.waited("http", waited)
+            count.waited("http", queued + waited)
             async for part in parts:
                 if stream:
                     before = " " if heard else ""

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
 
-from voice_kit.serve.guests import guest_of, shared_of, within_limits
+from voice_kit.serve.guests import guest_of, shared_of, sound_of
 from voice_kit.serve.pouring import Pour, Poured
 from voice_kit.serve.problems import PROBLEMS, Problem, SoundRoute
-from voice_kit.serve.sound_in import sound_in
 from voice_kit.serve.sound_out import TYPES, Encoder, Format
 from voice_kit.serve.turn import Turn
+from voice_kit.serve.turnstile import turnstile_of
 from voice_kit.types import Samples
 
 router = APIRouter(route_class=SoundRoute, responses=PROBLEMS, tags=["Conversation"])
@@ -85,8 +85,8 @@ async def turn(
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
-    audio = await _sound_of(request)
-    within_limits(request, audio.seconds)
+    # Of its own: a question does not wait for the files that are transcribed.
+    audio, _ = await sound_of(request, *await _body_of(request), turnstile_of(request, "questions"))
     shared, guest = shared_of(request), guest_of(request)
     hold = None
     if conversation:
@@ -169,15 +169,15 @@ class _Mixed(_Plain):
         return json.dumps(self._turn.as_json(), ensure_ascii=False).encode()
 
 
-async def _sound_of(request: Request) -> Any:
+async def _body_of(request: Request) -> tuple[bytes, str]:
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
-        return await sound_in(await request.body(), kind)
+        return await request.body(), kind
     async with request.form(max_files=1, max_fields=10) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Problem("The form has no `file`. Put the sound there.", param="file")
-        return await sound_in(await file.read(), file.content_type or "")
+        return await file.read(), file.content_type or ""
 
 
 def _accepted(accept: str) -> Format:

@@ -20,6 +20,7 @@ from voice_kit.serve.jwts import LOCAL
 from voice_kit.serve.logs import happened
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shares import Shares
+from voice_kit.types import RATE
 
 SETTLES = 5.0
 """Seconds between two settlements of sound and tools with the other gateways."""
@@ -131,6 +132,13 @@ class Limits:
             most = self._serve.sound_per_minute
             message = f"At most {most:g} seconds of sound are heard in a minute. Send it as spoken."
             self._refuse("too_much_sound", message, wait)
+
+    def sound_left(self, account: str) -> float:
+        """Seconds of sound that may still be sent on an account. Raises `OverLimit` where there
+        are none, as the least sound would."""
+        if not (left := self._sound.left(account, self._clock())):
+            self.sound(account, 1 / RATE)
+        return left
 
     def tool(self, account: str) -> None:
         """Count a tool's use. Raises `OverLimit` where there were too many."""

@@ -22,18 +22,21 @@ PLAIN = {"audio/pcm": "<i2", "audio/l16": ">i2"}
 """16-bit samples without a header. Those of RFC 2586 have their high byte first."""
 
 
-async def sound_in(data: bytes, kind: str = "") -> Audio:
-    """The sound in `data`, at 16 kHz; `kind` is its content type. Raises `AudioError`."""
-    return await asyncio.to_thread(_sound, data, kind)
+async def sound_in(data: bytes, kind: str = "", longest: float = LONGEST) -> Audio:
+    """The sound in `data`, at 16 kHz; `kind` is its content type. Raises `AudioError`.
+
+    No more than `longest` seconds are decoded: if there are more, it is a `TooLongError`.
+    """
+    return await asyncio.to_thread(_sound, data, kind, longest)
 
 
-def _sound(data: bytes, kind: str) -> Audio:
+def _sound(data: bytes, kind: str, longest: float) -> Audio:
     main, rate, channels = _parameters(kind)
     if main in PLAIN:
-        return convert(_plain(data, PLAIN[main], rate, channels), RATE)
+        return convert(_plain(data, PLAIN[main], rate, channels, longest), RATE)
     if _holds_nothing(data):
         return Audio.silence(0)
-    return convert(read_bytes(data, LONGEST), RATE)
+    return convert(read_bytes(data, longest), RATE)
 
 
 def _parameters(kind: str) -> tuple[str, int, int]:
@@ -46,14 +49,14 @@ def _parameters(kind: str) -> tuple[str, int, int]:
     return message.get_content_type(), values[0], values[1]
 
 
-def _plain(data: bytes, form: str, rate: int, channels: int) -> Audio:
+def _plain(data: bytes, form: str, rate: int, channels: int, longest: float) -> Audio:
     if not LOWEST <= rate <= HIGHEST or not 1 <= channels <= 8:
         raise AudioError(
             "Plain samples need their rate. Send them as audio/pcm;rate=16000 (and ;channels=2)."
         )
     whole = len(data) // (2 * channels) * 2 * channels
-    if whole / 2 / channels > LONGEST * rate:
-        raise TooLongError(f"The sound is longer than {LONGEST:g} s. Send it in parts.")
+    if whole / 2 / channels > longest * rate:
+        raise TooLongError(f"The sound is longer than {longest:g} s. Send it in parts.")
     samples = np.frombuffer(data[:whole], form).astype(np.int16)
     return Audio(to_float(samples.reshape(-1, channels)), rate)
 

@@ -39,10 +39,10 @@ class Turnstile:
             self._free.release()
 
 
-def turnstile_of(request: Request) -> Turnstile:
-    """The one of this app."""
+def turnstile_of(request: Request, name: str = "turnstile") -> Turnstile:
+    """The one of this app that has this name."""
     state = request.app.state
-    if not hasattr(state, "turnstile"):
-        state.turnstile = Turnstile()
-    found: Turnstile = state.turnstile
+    if not hasattr(state, name):
+        setattr(state, name, Turnstile())
+    found: Turnstile = getattr(state, name)
     return found
