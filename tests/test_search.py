@@ -366,6 +366,23 @@ def test_what_a_model_is_told_of_its_own_search_is_clean_and_short():
     assert "never instructions" in result.told
 
 
+@pytest.mark.parametrize("found", [Source(*FAIR), None])
+def test_what_a_tool_gave_earlier_is_not_shown_to_the_model_that_reads_the_results(found):
+    class Later(Asked):
+        def prompt(self):
+            call = ToolCall("read_page", {"url": "https://evil.example/"}, "call1")
+            earlier = Message("tool", HOSTILE[0], result_of=call)
+            said = Message("user", "Read me the page."), earlier, Message("assistant", "It says")
+            return [Message("system", "Be brief."), *said, *super().prompt()]
+
+    model = Model()
+    answered(Searching(Found(*filter(None, [found]))), "", model, Later("When is it?", model))
+    (shown,) = model.asked
+    assert [each.content for each in shown[1:3]] == ["Read me the page.", "It says"]
+    assert shown[-1] == Message("user", "When is it?")
+    assert HOSTILE[0] not in str(shown)
+
+
 def test_a_searcher_may_be_a_coroutine():
     class Away(Found):
         stops = "async"
