@@ -137,6 +137,31 @@ def test_a_start_that_is_dropped_has_cost_what_was_transcribed_ahead_of_it_too(d
     assert without.timeline.wasted == pytest.approx(delay + 0.1 + 0.05)
 
 
+def test_what_was_asked_for_is_stopped_when_its_turn_is_and_has_cost_as_much_as_without():
+    class Slow(ScriptedTranscriber):
+        finished = 0
+
+        def __init__(self, script, usual):
+            super().__init__(script, 1.4)
+
+        def abort(self):
+            """It can be stopped, so it begins early however slow it is."""
+
+        async def transcribe(self, audio):
+            heard = await super().transcribe(audio)
+            self.finished += 1
+            return heard
+
+    parts = 0.3, ("hello", 0.64), 0.32, ("there", 0.64), 0.32, ("you", 0.64)
+    ahead, without = (Talk(*parts, stt=Slow, ahead=each) for each in (True, False))
+    assert ahead.heard == without.heard == ["hello there you"]
+    assert ahead.stt.finished == without.stt.finished == 1
+    sooner = 2 * FRAME_SECONDS
+    assert [event.worked for event in ahead.of(Abandoned)] == pytest.approx(
+        [event.worked + sooner for event in without.of(Abandoned)]
+    )
+
+
 def test_what_was_not_begun_ahead_is_counted_once():
     class Unstoppable(ScriptedTranscriber):
         stoppable = False
@@ -249,6 +274,27 @@ def test_a_failure_ahead_that_nobody_asks_for_is_not_told():
     talk = Talk(0.3, ("hello", 0.48), GAP, ("there", 0.64), stt=Moody)
     assert talk.heard == ["hello there"]
     assert not talk.of(Failed)
+
+
+def test_nothing_is_asked_of_a_transcriber_that_another_has_replaced():
+    class Dying(ScriptedTranscriber):
+        async def transcribe(self, audio):
+            await super().transcribe(audio)
+            raise EngineFailedError("dying", "it broke", fix="another")
+
+    dying = []
+
+    def made(script, delay):
+        dying.append(Dying(script, delay))
+        return dying[0]
+
+    def spare():
+        return ScriptedTranscriber(dying[0].script, STT)
+
+    parts = 0.3, ("one", 0.64), 2.0, ("two", 0.64), 2.0, ("three", 0.64)
+    talk = Talk(*parts, stt=made, then=[spare])
+    assert talk.heard[-2:] == ["two", "three"]
+    assert len(dying[0].seconds) == talk.ahead.begun == 1
 
 
 def test_words_after_the_sound_that_was_begun_are_never_lost():

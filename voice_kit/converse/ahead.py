@@ -89,7 +89,7 @@ class Ahead:
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """What is said in `audio`, of any rate."""
-        words = self._words
+        words, since = self._words, self._since  # the next may begin before this one is over
         if words is None or not self._is_begun(audio):
             return await self._now(audio)
         self.used += 1
@@ -97,12 +97,14 @@ class Ahead:
         try:
             return await words
         finally:
-            WORK.get()(self._worked(words))
+            WORK.get()(self._worked(words, since))
             if work:
                 work.cancel()
 
     def _begin(self, sound: Audio) -> None:
         engine, settings = self._engine, self._talk.settings
+        if self._talk.engines.stt.current is not self:
+            return  # another has taken over
         plainly = hasattr(engine, "abort") or engine.stops == "async"
         stoppable = getattr(engine, "stoppable", plainly)  # which one that stands before it knows
         affordable = may_be_undone(engine) and (stoppable or 0 < self._took <= SPARE)
@@ -125,14 +127,14 @@ class Ahead:
         if self._work is not None:
             self._work.cancel()
         if self._words is not None:
-            worked = self._worked(self._words)
+            worked = self._worked(self._words, self._since)
             self._talk.tell(Abandoned(0, self._talk.now(), "it was no pause", worked))
         self._words = self._work = None
 
-    def _worked(self, words: asyncio.Future[Transcript]) -> float:
-        """Seconds since `words` were begun, until they were there."""
-        there = words.done() and not words.exception()
-        return self._took if there else self._talk.now() - self._since
+    def _worked(self, words: asyncio.Future[Transcript], since: float) -> float:
+        """Seconds from `since`, when `words` were begun, until they were there."""
+        there = words.done() and not words.cancelled() and not words.exception()
+        return self._took if there else self._talk.now() - since
 
     def _is_begun(self, audio: Audio) -> bool:
         """Whether `audio` is the sound that was begun, and a little quiet behind it."""
