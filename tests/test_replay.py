@@ -26,6 +26,7 @@ from voice_kit.converse.kept import Nowhere, traits
 from voice_kit.converse.late import LateSpeaker
 from voice_kit.converse.line import Line
 from voice_kit.converse.loading import load_engines
+from voice_kit.converse.public import public
 from voice_kit.converse.recorded import read_recording
 from voice_kit.converse.recording import Recorder
 from voice_kit.converse.replay import replay
@@ -441,6 +442,33 @@ def test_the_folder_holds_both_sides_sound_and_every_event(tmp_path):
     start = before.turns[0].times.first_sound
     answer = sound.samples[round((start + 0.1) * RATE) : round((start + 0.9) * RATE)]
     assert np.abs(answer).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_what_may_be_shown_of_settings_is_neither_too_much_nor_too_little():
+    secrets = ["key", "api_keys", "Cookies", "bearer", "passphrase", "passwords", "client_secrets"]
+    secrets += ["x-api-key", "access_token", "passwort", "auth_header", "credentials"]
+    others = ["temperature", "max_tokens", "keyboard", "bearing", "passage"]
+    options = {"openai": dict.fromkeys((*secrets, *others), "it")}
+    shown = public(Settings().changed({"options": options, "memory.tokens": 777}))
+    assert list(shown["options"]["openai"]) == others
+    assert shown["memory"]["tokens"] == 777
+
+
+@pytest.mark.parametrize(
+    "address, shown",
+    [
+        ("http://h/v1?api_key=s3kr1t&x=1", "http://h/v1?x=1"),
+        ("http://h/v1?x=1&token=s3kr1t", "http://h/v1?x=1&"),
+        ("http://h/v1?x=1&token=s3kr1t&y=2", "http://h/v1?x=1&y=2"),
+        ("http://h/v1?key=s3kr1t&pass=s3kr1t&y=2", "http://h/v1?y=2"),
+        ("redis://me:s3kr1t@h:1/0?password=s3kr1t", "redis://h:1/0?"),
+        ("http://h/v1?x=1&monkey", "http://h/v1?x=1&monkey"),
+    ],
+)
+def test_an_address_without_its_secrets_is_an_address(address, shown):
+    assert public(Settings().changed({"options.openai.at": address}))["options"] == {
+        "openai": {"at": shown}
+    }
 
 
 def test_no_key_token_or_password_is_written_down(tmp_path):

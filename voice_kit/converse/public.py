@@ -7,10 +7,14 @@ from typing import Any
 
 from voice_kit.settings import Settings
 
-SECRET = re.compile(r"(key|token|secret|passwor[dt]|passwd|auth\w*|credentials?|cookie)$", re.I)
-"""Settings whose names end like this are not written down."""
-IN_ADDRESS = re.compile(r"(?<=//)[^/@\s]+@|[?&][^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*")
-"""What is secret in an address."""
+SECRET = re.compile(
+    r"(keys?|token|secrets?|pass(wor[dt]|wd|phrase)s?|auth\w*|bearer|credentials?|cookies?)$", re.I
+)
+"""Settings whose names end like this are not written down. `tokens` are what a model is shown."""
+IN_ADDRESS = re.compile(
+    r"(?<=//)[^/@\s]+@|(?<=[?&])[^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*&?"
+)
+"""What is secret in an address, which is one without it."""
 
 
 def public(settings: Settings) -> dict[str, Any]:
