@@ -30,7 +30,7 @@ from voice_kit.converse.public import public
 from voice_kit.converse.recorded import read_recording
 from voice_kit.converse.recording import Recorder
 from voice_kit.converse.replay import replay
-from voice_kit.converse.tape import Call, Step, Tape, key
+from voice_kit.converse.tape import Call, Step, Tape, event_of, key
 from voice_kit.converse.taped import Taped, cost
 from voice_kit.converse.virtual import run
 from voice_kit.errors import AudioError, SettingsError
@@ -541,6 +541,31 @@ def test_where_nothing_can_be_written_the_conversation_goes_on(tmp_path, caplog)
         )
     assert sum(isinstance(event, TurnFinished) for event in seen) == 2
     assert len(caplog.records) == 1
+
+
+def test_a_recording_made_before_an_event_told_more_is_read_whole(tmp_path):
+    before = breathing(Script(), tmp_path / "talk")
+    events = tmp_path / "talk" / "events.jsonl"
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    newer = {"Abandoned": {"worked"}, "Transcribed": {"engine"}}
+    older = [
+        {name: it for name, it in line.items() if name not in newer.get(line["event"], ())}
+        for line in lines
+    ]
+    changed = [line["event"] for line, old in zip(lines, older, strict=True) if line != old]
+    assert set(changed) == newer.keys()
+    events.write_text("".join(f"{json.dumps(line)}\n" for line in older))
+    again = read_recording(tmp_path / "talk").events
+    assert [type(event) for event in again] == [type(event) for event in before.events]
+    assert next(event for event in again if isinstance(event, Abandoned)).worked == 0.0
+
+
+def test_an_event_of_another_version_is_left_out():
+    told = {"event": "Abandoned", "turn": 3, "at": 1.0, "reason": "no words in it"}
+    assert event_of(told) == Abandoned(3, 1.0, "no words in it")
+    assert event_of({**told, "unheard": "of"}) is None
+    assert event_of({"event": "Abandoned", "turn": 3, "at": 1.0}) is None
+    assert event_of({**told, "event": "Unheard"}) is None
 
 
 def test_a_recording_is_not_written_over(tmp_path):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +175,18 @@ NESTED: Mapping[str, Callable[[Any], Any]] = {
 
 
 def event_of(line: dict[str, Any]) -> Event | None:
-    """What `as_json` made plain, without its sound; None for what this version does not know."""
+    """What `as_json` made plain, without its sound; None for what this version does not know.
+
+    What an earlier version did not tell is as if nothing were known of it.
+    """
     given = dict(line)
     kind = getattr(types, given.pop("event", ""), None)
     given |= {name: NESTED[name](given[name]) for name in NESTED.keys() & given.keys()}
     if kind is TurnEnded:
         given["audio"] = Audio.silence(0)
-    if kind is None or given.keys() != {each.name for each in fields(kind)}:
+    known = {each.name: each.default for each in fields(kind)} if kind else {}
+    needed = {name for name, default in known.items() if default is MISSING}
+    if kind is None or not needed <= given.keys() <= known.keys():
         return None
     event: Event = kind(**given)
     return event
