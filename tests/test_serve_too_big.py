@@ -194,7 +194,8 @@ SENT = {
 def test_a_message_that_is_too_big_is_answered_in_words_and_counted(sent, admitted):
     async def scene(address):
         at = address.realtime if admitted else f"{address.ws}/v1/realtime"
-        async with asyncio.timeout(30), websockets.connect(at) as socket:
+        async with asyncio.timeout(30):
+            socket = await websockets.connect(at)  # `told` reads it to its end
             socket.admitted = admitted
             if admitted:
                 await until(socket, "session.created")
