@@ -9,7 +9,7 @@ from judge_utterances import ALOUD, FINISHED, FROZEN, UNFINISHED, VOICES, spoken
 from voice_kit.engines import make
 from voice_kit.errors import LanguageError
 from voice_kit.hear.endpointing import SURE, UNSURE
-from voice_kit.hear.judge_text import ENDS, WEIGHTS, TextJudge
+from voice_kit.hear.judge_text import ENDS, WEIGHTS, TextJudge, chance
 from voice_kit.hear.judge_text_words import KINDS
 from voice_kit.settings import Settings
 from voice_kit.types import RATE, Audio, Transcript
@@ -148,6 +148,16 @@ def test_it_says_why(judge):
         names = [name for name, _ in judge.reasons(text)]
         assert names
         assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("sound", [None, SILENCE], ids=["words", "guesses"])
+def test_the_weights_that_it_tells_make_the_chance_that_it_tells(judge, sound):
+    for text in ("gloop", "pineapple"):
+        assert len(judge.reasons(text)) == 4, "it tells four: of more, not all would be counted"
+        told = judge.why(text, sound)
+        weights = [float(weight) for weight in re.findall(r"\(([+-]\d\.\d)\)", told)]
+        share = float(told.partition("%")[0]) / 100
+        assert chance(sum(weights)) == pytest.approx(share, abs=0.05), told
 
 
 def test_it_is_made_by_name_and_refuses_a_language_it_cannot_read():

@@ -79,13 +79,19 @@ class TextJudge:
 
     def chance(self, text: str, confident: bool = True, audio: Audio | None = None) -> float:
         """The same for bare text, for what its recogniser is not confident of, and its sound."""
-        words = doubted(sum(weight for _, weight in self.reasons(text)), confident)
-        return chance(words + sum(weight for _, weight in self.tone(text, audio)))
+        found = [*self.reasons(text, confident), *self.tone(text, audio)]
+        return chance(sum(weight for _, weight in found))
 
-    def reasons(self, text: str) -> list[tuple[str, float]]:
-        """What was seen in the text, and how much each speaks for its end; strongest first."""
-        seen = ((name, self._weights.get(name, 0.0)) for name in features(text))
-        return sorted((one for one in seen if one[1]), key=lambda one: -abs(one[1]))
+    def reasons(self, text: str, confident: bool = True) -> list[tuple[str, float]]:
+        """What was seen in the text, and how much each speaks for its end; strongest first.
+
+        Each speaks softer where the words may be guesses: by as much as their sum is `doubted`.
+        """
+        seen = [(name, self._weights.get(name, 0.0)) for name in features(text)]
+        score = sum(weight for _, weight in seen)
+        share = doubted(score, confident) / score if score else 1.0
+        found = [(name, share * weight) for name, weight in seen if weight]
+        return sorted(found, key=lambda one: -abs(one[1]))
 
     def tone(self, text: str, audio: Audio | None) -> list[tuple[str, float]]:
         """The same of the voice that said it. That “Is it warm?” ends high says nothing there."""
@@ -99,10 +105,11 @@ class TextJudge:
 
         With its sound, as of words that are guessed.
         """
-        found = sorted([*self.reasons(text), *self.tone(text, audio)], key=lambda one: -abs(one[1]))
+        found = [*self.reasons(text, confident=audio is None), *self.tone(text, audio)]
+        found.sort(key=lambda one: -abs(one[1]))
         reasons = "; ".join(f"{name} ({weight:+.1f})" for name, weight in found[:4])
-        chance = self.chance(text, confident=audio is None, audio=audio)
-        return f"{chance:.0%} finished: {reasons or 'there is nothing to go by'}"
+        whole = chance(sum(weight for _, weight in found))
+        return f"{whole:.0%} finished: {reasons or 'there is nothing to go by'}"
 
 
 def doubted(score: float, confident: bool) -> float:
