@@ -215,12 +215,8 @@ def test_a_message_that_is_too_big_is_answered_in_words_and_counted(sent, admitt
 
 def test_what_was_asked_before_it_is_answered_before_it_and_others_notice_nothing(gateway):
     async def scene():
-        async with (
-            asyncio.timeout(30),
-            websockets.connect(gateway.realtime) as socket,
-            websockets.connect(gateway.realtime) as other,
-        ):
-            seen = []
+        async with asyncio.timeout(30), websockets.connect(gateway.realtime) as other:
+            socket, seen = await websockets.connect(gateway.realtime), []  # the gateway closes it
             await say(socket, type="session.update", session={})
             await say(socket, type="nonsense")
             await socket.send(b"x" * LARGE)
