@@ -288,6 +288,15 @@ def test_a_conversation_is_written_down_without_its_words(lines):
     assert [each["tool"] for each in found if each["event"] == "tool_used"] == ["note", "unknown"]
 
 
+def test_a_pause_that_was_none_is_not_written_down(lines):
+    told = observer("session-1")
+    told(Abandoned(0, 1.0, "it was no pause", 0.2))
+    assert lines == []
+    told(Abandoned(1, 2.0, "it was cut short", 0.2))
+    told(Interrupted(1, 3.0, "it was cut short"))
+    assert [json.loads(each)["event"] for each in lines] == ["abandoned", "interrupted"]
+
+
 def test_a_line_tells_only_what_lines_may_tell(lines):
     happened("refused", code="too_much_sound", words=WORDS, text=WORDS, address="10.0.0.1")
     told = json.loads(lines[0])

@@ -95,7 +95,7 @@ def _told(event: Event) -> tuple[str, dict[str, Any]] | None:
                 tool = asked if NAME.fullmatch(asked) else "unknown"
                 return "tool_used", fields | {"tool": tool, "worked": event.worked}
             return "transcribed", fields | {"stage": "stt", "engine": event.engine}
-        case Interrupted() | Abandoned():
+        case Interrupted() | Abandoned() if event.turn:  # 0: a pause that was none, which are many
             return type(event).__name__.lower(), {"turn": event.turn}
         case Failed():
             return "failed", {"turn": event.turn, "stage": event.stage, "engine": event.engine}
