@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ from voice_kit.audio.convert import convert
 from voice_kit.audio.files import read
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse import conversation
 from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.captions import Captions
-from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.conversation import HUSHED, Conversation
 from voice_kit.converse.differs import difference, pairs
 from voice_kit.converse.kept import Nowhere, traits
 from voice_kit.converse.late import LateSpeaker
@@ -230,6 +232,17 @@ def test_with_nothing_changed_the_same_happens_at_the_same_time_and_nobody_is_as
     assert any(isinstance(event, TurnFinished) for event in before.events)
     after_it = replay(before, make=nobody)
     assert difference(before.events, after_it.events, 1e-6) == ""
+
+
+def test_the_sentence_by_which_a_recording_knows_that_it_was_hushed_is_written_once(tmp_path):
+    before = typed_and_hushed(Script(), tmp_path / "talk")
+    assert [event.reason for event in before.events if isinstance(event, Interrupted)] == [HUSHED]
+    assert [each.what for each in before.done].count("hushed") == 1
+    files = list(Path(conversation.__file__).parents[1].rglob("*.py"))
+    assert len(files) >= 20
+    assert [path.name for path in files if HUSHED in path.read_text(encoding="utf-8")] == [
+        "conversation.py"
+    ]
 
 
 def test_a_live_recording_replays_to_the_same_turns_within_what_the_loop_was_late(tmp_path):

@@ -24,6 +24,8 @@ from voice_kit.types import FRAME, Event, Failed, FrameHeard, Samples, Transcrib
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Event], None]
+HUSHED = "it was told to be quiet"
+"""Why an answer was interrupted by `hush`: a recording knows it by this."""
 
 
 class Conversation:
@@ -54,7 +56,7 @@ class Conversation:
         changing = self.tell, self.now, lambda: self.settings
         self._desk = Desk(engines, speaker, self.history, *changing)
         self._floor = Floor(self.ears, self._desk, self._turns)
-        self._origin: float | None = None
+        self._origin = np.inf
         self._closed = False
 
     async def __aenter__(self) -> Conversation:
@@ -73,7 +75,7 @@ class Conversation:
     def now(self) -> float:
         """Seconds since the microphone opened, on its own sample clock."""
         loop_time = asyncio.get_running_loop().time()
-        self._origin = loop_time if self._origin is None else self._origin
+        self._origin = min(self._origin, loop_time)
         return loop_time - self._origin
 
     async def listen(self, frames: AsyncIterable[Samples]) -> None:
@@ -92,8 +94,7 @@ class Conversation:
                 if late:
                     self.ears.skip_to(self.now() - FRAME_SECONDS)
                 # The earliest arrival so far is the one least delayed on its way.
-                opened = loop.time() - self.ears.now - FRAME_SECONDS
-                self._origin = opened if self._origin is None else min(self._origin, opened)
+                self._origin = min(self._origin, loop.time() - self.ears.now - FRAME_SECONDS)
                 if self.engines.vad.current is not detector:
                     detector, state = self.engines.vad.current, self.engines.vad.current.start()
                 probability, state = await self._detect(frame, state)
@@ -161,7 +162,7 @@ class Conversation:
 
     def hush(self) -> None:
         """Fall silent now; memory keeps what was heard."""
-        self._floor.interrupt("it was told to be quiet")
+        self._floor.interrupt(HUSHED)
 
     async def idle(self) -> None:
         """Return once no answer is under way."""

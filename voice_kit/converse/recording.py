@@ -14,7 +14,7 @@ from typing import IO, Any
 from voice_kit.audio.files import Recording as Wav
 from voice_kit.audio.files import to_wav
 from voice_kit.audio.formats import to_float, to_int16
-from voice_kit.converse.conversation import Conversation
+from voice_kit.converse.conversation import HUSHED, Conversation
 from voice_kit.converse.kept import traits
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.plain import as_json
@@ -45,7 +45,6 @@ log = logging.getLogger(__name__)
 
 SOUND, EVENTS, TAPE, SPOKEN = "microphone.wav", "events.jsonl", "tape.jsonl", "spoken"
 """The files of a recording, and the folder of what was said."""
-HUSHED = "it was told to be quiet"
 
 
 class Recorder:

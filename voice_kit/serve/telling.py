@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voice_kit.converse.conversation import HUSHED
 from voice_kit.serve import protocol
 from voice_kit.serve.mouth import Answer, Mouth
 from voice_kit.serve.protocol import Control, ServerEvent
@@ -31,7 +32,7 @@ from voice_kit.types import (
     TurnFinished,
 )
 
-BY_CLIENT = {"it was told to be quiet", "a line was typed"}
+BY_CLIENT = {HUSHED, "a line was typed"}
 
 
 class Teller(Mouth):
