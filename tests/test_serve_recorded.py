@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import stat
+import threading
 from dataclasses import dataclass
 
 import httpx
@@ -28,6 +29,7 @@ from helpers_serve import (
     until,
 )
 
+from voice_kit.audio.files import to_wav
 from voice_kit.audio.formats import to_int16
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.converse import recording as files
@@ -37,8 +39,8 @@ from voice_kit.converse.replay import replay
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve import recordings
 from voice_kit.serve.protocol import pcm_delta
-from voice_kit.serve.recordings import Part, Recordings
-from voice_kit.types import RATE, Audio, Interrupted, Transcribed, Transcript
+from voice_kit.serve.recordings import Part, Recordings, Unrecorded
+from voice_kit.types import RATE, Audio, Interrupted, Speech, Transcribed, Transcript
 from voice_kit.workshop.load_caller import Loudspeaker
 
 SECRET = "pancreas"
@@ -317,6 +319,60 @@ def test_a_deleted_conversation_leaves_no_recording(tmp_path):
     assert not any("forget me" in path.read_text() for path in tmp_path.rglob("*.jsonl"))
 
 
+def test_a_deleted_recording_is_removed_once_nothing_more_of_it_is_being_written(
+    tmp_path, monkeypatch
+):
+    failed, whole = [], []
+    kept = Recordings(tmp_path, lambda: failed.append(1), every=0.001)
+    part = kept.begin("one")
+    opened, forgetting = (
+        list(part._files.values()),
+        threading.Thread(target=kept.forget, args=["one"]),
+    )
+    new_file, rmtree = files.new_file, recordings.shutil.rmtree
+
+    def slowly(path):
+        """The thread that writes is here when the conversation is deleted."""
+        forgetting.start()
+        while not part.problem:
+            pass
+        return new_file(path)
+
+    def removed(folder):
+        whole.append(all(file.closed for file in opened))
+        rmtree(folder)
+
+    monkeypatch.setattr(files, "new_file", slowly)
+    monkeypatch.setattr(recordings.shutil, "rmtree", removed)
+    part.put_sound(Speech("", Audio(np.zeros(160, np.float32), RATE)))
+    while not forgetting.ident:
+        pass
+    forgetting.join()
+    assert whole == [True] and not list(tmp_path.iterdir())
+    assert not failed
+    kept.close()
+
+
+def test_a_recording_that_cannot_be_removed_is_not_said_to_be_deleted(tmp_path, monkeypatch):
+    def kept_by_the_disk(folder, *_, **ignoring):
+        if not ignoring:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    async def scene(address):
+        person = await hold(address, types("forget me"))
+        at = f"{address}/v1/conversations/{person.conversation}"
+        async with httpx.AsyncClient(headers=address.headers) as client:
+            with monkeypatch.context() as held:
+                held.setattr(recordings.shutil, "rmtree", kept_by_the_disk)
+                refused = await client.delete(at)
+            return refused, (await client.delete(at)).status_code
+
+    with served(record=str(tmp_path)) as address:
+        refused, again = asyncio.run(scene(address))
+    assert refused.status_code == 503 and "again" in refused.json()["error"]["message"]
+    assert again == 200 and not parts(tmp_path)
+
+
 # Who knows
 
 
@@ -330,6 +386,31 @@ def test_people_are_told_before_they_speak_and_the_log_holds_none_of_it(tmp_path
     assert SECRET in (kept / files.EVENTS).read_text()
     written = "\n".join(record.getMessage() for record in caplog.records)
     assert SECRET not in written
+
+
+def come(true):
+    """Wait until it is."""
+    while not true():
+        pass
+
+
+def test_people_are_told_of_what_was_kept_even_if_the_disk_takes_no_more_of_it(
+    tmp_path, monkeypatch
+):
+    def written():
+        return SECRET in (parts(tmp_path)[0] / files.EVENTS).read_text()
+
+    async def stops(person):
+        await asyncio.to_thread(come, written)
+        monkeypatch.setattr(files, "write_all", full)
+        await person.types("more")
+        await asyncio.to_thread(come, lambda: failures(address))
+        await person.say(type="session.update", session={})
+        person.updated = (await until(person._socket, "session.updated"))["session"]
+
+    with served(record=str(tmp_path)) as address:
+        person = asyncio.run(hold(address, types(SECRET), stops))
+    assert person.updated["voice_kit"]["recorded"] is True
 
 
 def test_the_command_says_that_it_records_and_refuses_a_folder_that_cannot_be_written(tmp_path):
@@ -369,13 +450,80 @@ def test_a_full_disk_ends_the_recording_and_no_conversation(tmp_path, monkeypatc
     assert len(told) == 1 and os.strerror(errno.ENOSPC) in told[0]
 
 
+def test_a_disk_that_hangs_keeps_nobody_out_and_no_gateway_from_its_end(tmp_path, monkeypatch):
+    hanging, mkdir = threading.Event(), recordings.Path.mkdir
+
+    def hangs(self, *arguments, **named):
+        if tmp_path in self.parents:
+            hanging.wait()
+        return mkdir(self, *arguments, **named)
+
+    async def crowd(address):
+        people = await asyncio.gather(*(hold(address) for _ in range(40)))
+        async with httpx.AsyncClient(headers=address.headers) as client:
+            written = await client.post(
+                f"{address}/v1/audio/transcriptions",
+                files={"file": ("a.wav", to_wav(Audio(np.full(RATE, 0.1, np.float32), RATE)))},
+                data={"model": "any"},
+            )
+        return [person.created["voice_kit"]["recorded"] for person in people], written
+
+    monkeypatch.setattr(recordings, "BEGINS", 0.01)
+    with served(record=str(tmp_path)) as address:
+        kept = address.shared.recordings
+        monkeypatch.setattr(recordings.Path, "mkdir", hangs)
+        recorded, written = asyncio.run(crowd(address))
+        assert failures(address) == 40
+    assert recorded == [False] * 40 and written.status_code == 200
+    hanging.set()
+    while isinstance(part := kept.begin("one"), Unrecorded):  # what hung is under way
+        pass
+    part.close()
+
+
+def test_a_part_that_was_begun_too_late_is_closed(tmp_path, monkeypatch):
+    hanging, mkdir = threading.Event(), recordings.Path.mkdir
+    monkeypatch.setattr(recordings, "BEGINS", 0.01)
+    kept, made = Recordings(tmp_path, every=0.001), []
+
+    def late(*arguments):
+        made.append(Part(*arguments))
+        return made[0]
+
+    def hangs(self, *arguments, **named):
+        hanging.wait()
+        return mkdir(self, *arguments, **named)
+
+    monkeypatch.setattr(recordings, "Part", late)
+    monkeypatch.setattr(recordings.Path, "mkdir", hangs)
+    assert not kept.begin("one").recorded
+    hanging.set()
+    while not made:
+        pass
+    assert made[0].closed.wait(60)
+    kept.close()
+
+
+def test_deleting_waits_no_longer_for_a_disk_that_hangs(tmp_path, monkeypatch):
+    hanging = threading.Event()
+    monkeypatch.setattr(recordings, "REMOVES", 0.01)
+    monkeypatch.setattr(recordings.shutil, "rmtree", lambda *_, **__: hanging.wait())
+    kept = Recordings(tmp_path)
+    (tmp_path / "one").mkdir()
+    for _ in range(2):
+        with pytest.raises(TimeoutError, match="too slow"):
+            kept.forget("one")
+    (tmp_path / "one").rmdir()
+    hanging.set()
+
+
 def test_nobody_waits_for_a_disk_that_hangs_and_what_waits_for_it_is_bounded(tmp_path, monkeypatch):
     told = []
     part = Part(tmp_path / "part", told.append)
     monkeypatch.setattr(recordings, "MOST", 10_000)
     while not part.problem:  # nobody writes
         part.put({"line": "x" * 1_000})
-    assert "too slow" in told[0] and not part._waiting and not part.recorded
+    assert "too slow" in told[0] and not part._waiting
     part.put({"line": "x"})
     assert not part._waiting
     assert not part.write()

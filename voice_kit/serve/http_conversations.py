@@ -134,7 +134,11 @@ async def delete(request: Request, conversation: Id) -> Deleted:
     """Erase it, and end the session that is in it, if one is."""
     subject = _subject(request)
     await _places(request).delete(subject, conversation)
-    await asyncio.to_thread(shared_of(request).forget, subject, conversation)
+    try:
+        await asyncio.to_thread(shared_of(request).forget, subject, conversation)
+    except OSError as error:
+        why = "Its recording may still be here. Delete it again later."
+        raise Problem(why, 503, code="recording_failed", retry_after=5) from error
     return Deleted(id=conversation)
 
 

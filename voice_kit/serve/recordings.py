@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from voice_kit.converse.line import Engines
 from voice_kit.converse.recording import SOUND, Recorder
 from voice_kit.errors import AudioError, VoiceKitError
 from voice_kit.serve.shares import Shares
+from voice_kit.serve.slow_disk import SlowDisk
 from voice_kit.types import Audio, Samples
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ EVERY = 0.25
 """Seconds between two visits to the disk."""
 MOST = 4_000_000
 """Bytes of one conversation that may wait for the disk: one so slow gets no more."""
+BEGINS, REMOVES = 2.0, 10.0
+"""Seconds for which the disk is waited for when a part begins, and when all of them go."""
 ENDS = 10.0
 """Seconds in which what is left has to be on the disk once the gateway stops."""
 
@@ -46,6 +50,7 @@ class Recordings:
         self._parts: set[Part] = set()
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._begins, self._removes = SlowDisk(BEGINS), SlowDisk(REMOVES)
         self._lines = Shares(1, 600)  # a full disk is no flood of lines
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,19 +63,33 @@ class Recordings:
 
     def begin(self, name: str) -> Part | Unrecorded:
         """What keeps the next part of the conversation with this name, or nothing where that
-        cannot be. Blocks for a moment."""
+        cannot be. Blocks, but not for a disk that hangs."""
         try:
-            whole = self._folder / name
-            whole.mkdir(mode=0o700, exist_ok=True)
-            number = 1 + sum(1 for _ in whole.iterdir())
-            while True:  # another gateway may take the same number
-                with suppress(FileExistsError):
-                    (whole / f"{number:03}").mkdir(mode=0o700)
-                    break
-                number += 1
+            return self._begins.wait(partial(self._begin, name), lambda late: late.close())
         except OSError as error:
             self._tell(f"{self._folder} cannot be written: {error.strerror}.")
             return Unrecorded()
+
+    def forget(self, name: str) -> None:
+        """Remove all parts of that conversation, also one that is being written. Blocks, but not
+        for a disk that hangs. Raises `OSError` where some of it may still be there."""
+        self._removes.wait(partial(self._forget, name))
+
+    def close(self) -> None:
+        """Write what is left. Blocks, but not for ever."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(ENDS)
+
+    def _begin(self, name: str) -> Part | Unrecorded:
+        whole = self._folder / name
+        whole.mkdir(mode=0o700, exist_ok=True)
+        number = 1 + sum(1 for _ in whole.iterdir())
+        while True:  # another gateway may take the same number
+            with suppress(FileExistsError):
+                (whole / f"{number:03}").mkdir(mode=0o700)
+                break
+            number += 1
         part = Part(whole / f"{number:03}", self._tell)
         if part.problem:
             return Unrecorded()
@@ -81,20 +100,17 @@ class Recordings:
                 self._thread.start()
         return part
 
-    def forget(self, name: str) -> None:
-        """Remove all parts of that conversation, also one that is being written. Blocks."""
+    def _forget(self, name: str) -> None:
         with self._lock:
-            parts = list(self._parts)
+            parts = [part for part in self._parts if part.folder.parent.name == name]
         for part in parts:
-            if part.folder.parent.name == name:
-                part.problem = "It was deleted."
-        shutil.rmtree(self._folder / name, ignore_errors=True)
-
-    def close(self) -> None:
-        """Write what is left. Blocks, but not for ever."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(ENDS)
+            part.problem = "It was deleted."
+        for part in parts:  # or the thread that writes puts a file where all were removed
+            part.closed.wait()
+        whole = self._folder / name
+        while whole.exists():
+            with suppress(FileNotFoundError):  # whoever else removes it
+                shutil.rmtree(whole)
 
     def _write(self) -> None:
         going = True
@@ -146,19 +162,19 @@ class Unrecorded:
 class Part(Recorder):
     """A recorder whose lines and sounds wait in memory until `write` is called."""
 
+    recorded = True
+    """Whether what is said is kept, if only its beginning."""
+
     def __init__(self, folder: Path, tell: Callable[[str], object]) -> None:
         """`tell` hears why it is given up."""
         self._gave_up = tell
         self._waiting: defaultdict[str, list[bytes]] = defaultdict(list)
         self._size = 0
         self._over = False
+        self.closed = threading.Event()
+        """Set once nothing more of it is written."""
         super().__init__(folder)
         self._sound, self._wav = self._wav, _Later(self)  # type: ignore[assignment]
-
-    @property
-    def recorded(self) -> bool:
-        """Whether it is being kept."""
-        return not self.problem
 
     def close(self) -> None:
         """Take nothing more; the file is closed once all of it was written."""
@@ -181,10 +197,13 @@ class Part(Recorder):
         except (OSError, AudioError) as error:
             self._give_up(error)
         if over:
-            with suppress(OSError):
-                super().close()
-            if self._sound:
-                self._sound.close()
+            with self._lock:  # not while they are closed: others wait for the lock
+                files, self._files = [*self._files.values()], {}
+            for file in (*files, self._sound):
+                with suppress(OSError):
+                    if file:
+                        file.close()
+            self.closed.set()
         return not over
 
     def _put(self, name: str, data: bytes) -> None:
@@ -196,8 +215,9 @@ class Part(Recorder):
             raise OSError(errno.EIO, "the disk is too slow")
 
     def _give_up(self, error: Exception) -> None:
-        self._waiting.clear()
-        super()._give_up(error)
+        if not self.problem:
+            self._waiting.clear()
+            super()._give_up(error)
 
     def _tell(self) -> None:
         self._gave_up(self.problem)

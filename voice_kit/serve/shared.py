@@ -109,7 +109,8 @@ class Shared:
         return self._folder / name[:32]
 
     def forget(self, subject: str, conversation: str) -> None:
-        """Remove a conversation's folder, and what was recorded of it here. Blocks."""
+        """Remove a conversation's folder, and what was recorded of it here. Blocks; raises
+        `OSError` where some of that may still be there."""
         folder = self.folder(subject, conversation)
         shutil.rmtree(folder, ignore_errors=True)
         if self.recordings is not None:
