@@ -20,15 +20,7 @@ _BEFORE_CONJUNCTION = {
     language: re.compile(rf"(?<=\S)\s(?=(?:{words})\s)")
     for language, words in _CONJUNCTIONS.items()
 }
-_PAIRS = (
-    ("(", ")"),
-    ("[", "]"),
-    ("（", "）"),
-    ("【", "】"),
-    ("「", "」"),
-    ("『", "』"),
-    ("《", "》"),
-)
+_PAIRS = tuple(zip("([（【「『《", ")]）】」』》", strict=True))
 _SINGLE_OPEN = re.compile(r"(?<!\w)['‘](?=\w)")
 _SINGLE_CLOSE = re.compile(r"(?<=[\w.!?,])['’](?!\w)")
 _BULLET = re.compile(r"^\s*\*\s", re.MULTILINE)
@@ -74,11 +66,11 @@ def border(piece: str, language: str, least: int, most: int) -> int | None:
     Before "and" and its like only after twice as many: "bread and butter" is one thing.
     """
     places = [m.end() for m in _CLAUSE.finditer(piece)]
-    before_conjunction = _BEFORE_CONJUNCTION.get(language)
-    if before_conjunction:
+    if before_conjunction := _BEFORE_CONJUNCTION.get(language):
         places += [m.end() for m in before_conjunction.finditer(piece) if m.end() >= 2 * least]
     for place in sorted(places):
-        if least <= place <= min(most, len(piece) - 12) and not _inside(piece[:place], language):
+        fits = least <= place <= min(most, len(piece) - 12)
+        if fits and not closers_to_come(piece[:place], language):
             return place
     return None
 
@@ -87,11 +79,7 @@ def last_border(piece: str, language: str, limit: int) -> int:
     """The last place to cut within `limit` characters: at a clause, else a space, else there."""
     clauses = [m.end() for m in _CLAUSE.finditer(piece) if limit // 4 <= m.end() < limit]
     for place in reversed(clauses):
-        if not _inside(piece[:place], language):
+        if not closers_to_come(piece[:place], language):
             return place
     space = max(piece.rfind(" ", 0, limit), piece.rfind("\n", 0, limit))
     return space + 1 if space > 0 else limit
-
-
-def _inside(head: str, language: str) -> bool:
-    return bool(closers_to_come(head, language))
