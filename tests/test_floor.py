@@ -10,6 +10,7 @@ from scenes import FarSpeaker, Faulty, Scene, after
 
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse import given
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.plain import summary
 from voice_kit.converse.timeline import Timeline
@@ -18,6 +19,7 @@ from voice_kit.errors import AudioError
 from voice_kit.settings import Settings
 from voice_kit.types import (
     RATE,
+    Abandoned,
     Failed,
     FrameHeard,
     GateOpened,
@@ -363,6 +365,29 @@ def test_an_early_start_does_not_outlive_the_turn_that_was_to_take_its_place():
     assert_every_turn_is_whole(scene.events)
 
 
+def test_what_a_client_throws_away_in_a_pause_leaves_no_start_behind_that_never_ends():
+    said = []
+
+    def throw_away(talk):
+        said.append(talk.ears.speaking)
+        given.forget(talk)
+        talk.announce("your tea is ready")
+
+    breaths = [part for number in range(3) for part in ((f"word{number}", 0.4), 0.3)]
+    scene = Scene(
+        Script(),
+        *(0.5, *breaths, 3.0, ("one", 0.4), 0.3, ("two", 0.4), 4.0),
+        settings=changed(**{"hear.stop": 0.5, "eager_starts": 3}),
+        during=after((2.5, throw_away)),
+    )
+    assert said == [True]
+    assert "what was heard is no turn" in [event.reason for event in scene.all(Abandoned)]
+    assert scene.memory[0] == ("assistant", "your tea is ready")
+    assert users(scene) == ["one two"]
+    started = [event.eager for event in scene.all(TurnStarted) if not event.typed]
+    assert started == [True] * 5, "what was thrown away counts in the next turn"
+
+
 def test_speech_that_goes_on_while_an_early_start_waits_at_its_gate_drops_it_unheard():
     scene = Scene(Script(), 0.5, ("one", 1.0), 0.4, ("two", 1.0), 4.0)
     assert scene.one(TurnFinished).heard == "one two"
@@ -402,7 +427,7 @@ def test_a_turn_of_many_breaths_is_started_early_so_often_and_the_next_one_again
         settings=Settings().changed({"eager_starts": 2}),
     )
     started = [event.eager for event in scene.all(TurnStarted)]
-    assert started == [True, True, False, False, False, True, True]
+    assert started == [True, True, False, True, True]
     assert users(scene) == ["word0 word1 word2 word3 word4", "one two"]
 
 

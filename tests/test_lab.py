@@ -219,6 +219,18 @@ def test_without_words_a_judge_of_words_is_not_asked():
     assert not judge.asked
 
 
+@pytest.mark.parametrize(("reads", "asked"), [(True, 0), (False, 1)])
+def test_where_nothing_is_transcribed_early_only_a_judge_that_listens_is_asked(reads, asked):
+    script = Script()
+    sound = script.say("set a timer for", 1.0)
+    stt = ScriptedTranscriber(script, delay=0)
+    stt.speculative = False
+    judge = Says(0.9, needs_words=reads)
+    chance, _ = Judged(judge, Heard(stt))(Place("a", 0, 10), lambda: sound)
+    assert (chance, len(judge.asked)) == ((0.9 if asked else 0.5), asked)
+    assert not stt.seconds
+
+
 def test_a_judge_far_away_is_waited_for():
     judge = Waits(0.7)
     assert Judged(judge, Heard(None))(Place("a", 0, 1), lambda: Audio.silence(1.0))[0] == 0.7

@@ -171,6 +171,21 @@ def test_the_same_words_at_a_later_pause_are_judged_again_in_the_turn_that_stand
     assert waits(scene) == pytest.approx([0.224])
 
 
+def test_what_a_judge_works_for_a_start_whose_words_were_the_same_counts_for_the_one_that_stands():
+    def wasted(delay):
+        scene = judged(
+            *(("one", 1.024), 0.3, ("", 0.2), 0.5, ("two", 1.0), 4.0),
+            judge=ScriptedJudge({}, delay),
+            settings=Settings().changed({"hear.stop": 0.8}),
+        )
+        first, second = scene.all(Abandoned)
+        assert (first.turn, second.turn) == (2, 1)
+        assert len(scene.engines.judge.current.asked) == 3
+        return scene.timeline.wasted
+
+    assert wasted(0.3) - wasted(0.0) == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize("answer", [None, "perhaps", float("nan"), 7.0, -1])
 def test_a_judge_that_answers_nonsense_ends_no_conversation(answer):
     class Odd(ScriptedJudge):
@@ -245,6 +260,48 @@ def test_a_transcriber_that_is_paid_for_each_call_is_not_asked_for_the_judge_alo
     engines = scripted(script, stt=stt, judge=ScriptedJudge({}))
     Scene(script, 0.512, *BREATHS, (QUESTION, 0.6), 4.0, engines=engines)
     assert len(stt.seconds) == 1 + (0 if paid == "speculative" else Settings().eager_starts)
+
+
+def test_nothing_is_transcribed_for_a_judge_alone_that_needs_no_words():
+    scene = judged(*BREATHS, 4.0, judge=Silence(), settings=Settings().changed({"eager_starts": 0}))
+    assert scene.one(TurnFinished).heard == SO_FAR
+    assert len(scene.engines.stt.current.seconds) == 1
+
+
+@pytest.mark.parametrize(("said", "wait"), [(QUESTION, 0.224), (HALF, 1.504)])
+def test_a_judge_that_only_listens_is_asked_though_nothing_may_be_transcribed_early(said, wait):
+    script = Script()
+    stt = ScriptedTranscriber(script, 0.02)
+    stt.speculative = False
+    engines = scripted(script, stt=stt, judge=ScriptedJudge(CHANCES, 0.1, script))
+    scene = Scene(script, 0.512, (said, 1.024), 4.0, engines=engines)
+    assert waits(scene) == pytest.approx([wait])
+    assert len(stt.seconds) == 1
+
+
+def test_a_judge_that_listens_is_asked_after_the_last_early_start_too():
+    whole = f"{SO_FAR} {QUESTION}"
+    script = Script()
+    engines = scripted(script, judge=ScriptedJudge({whole: 0.95}, 0.0, script))
+    scene = Scene(script, 0.512, *BREATHS, (QUESTION, 0.6), 4.0, engines=engines)
+    assert waits(scene) == pytest.approx([0.224])
+    assert [event.eager for event in scene.all(TurnStarted)].count(True) == 3
+
+
+def test_a_judge_that_is_asked_about_a_sound_alone_is_not_told_of_in_the_turn_before():
+    script = Script()
+    long = " ".join(["word"] * 30)
+    stt = ScriptedTranscriber(script, 0.02)
+    stt.speculative = False
+    judge = ScriptedJudge({}, 0.0, script)
+    scene = Scene(
+        script,
+        *(0.5, ("tell me", 1.0), 1.5, ("one", 0.5), 1.5, ("two", 0.5), 12.0),
+        engines=scripted(script, {"tell me": long}, stt=stt, judge=judge),
+        settings=Settings().changed({"interrupt.mode": "never"}),
+    )
+    assert len(judge.asked) == 3
+    assert not scene.all(Judged)
 
 
 def test_nothing_is_transcribed_for_the_judge_alone_that_would_come_too_late_for_it():

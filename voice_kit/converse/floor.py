@@ -58,13 +58,16 @@ class Floor:
                 case Resumed():
                     self._doubt()
                 case Misfire():
+                    if self._early is not None and not self._early.ended:
+                        self._early.stop("what was heard is no turn")
+                        self._early, self._starts, self._before = None, 0, Audio.silence(0)
                     self._go_on()
                 case Paused() if self._worth_transcribing():
                     self._starts += 1
                     eager = self._starts <= self.desk.settings().eager_starts
-                    begun = self._begin(self.ears.sound(), event.ended, eager=eager)
-                    self._consult(begun, words=False)
-                    self.ears.expect(self.ears.rules.unfinished)  # until the judge has spoken
+                    self._consult(self._begin(self.ears.sound(), event.ended, eager=eager))
+                case Paused() if not self.desk.engines.judge.current.needs_words:
+                    self._consult(self._turn(0, audio=self.ears.sound(), covers=event.ended))
                 case TurnEnded():
                     early = self._early
                     if early is None or early.covers != event.ended:
@@ -110,13 +113,16 @@ class Floor:
         fits = self.transcribing <= settings.hear.unfinished - settings.hear.eager
         in_time = fits and (early is None or early.transcript is not None)
         if self._starts >= settings.eager_starts:  # for the judge alone: where it costs little
-            return in_time and may_be_undone(stt) and getattr(stt, "partials", True)
+            needed = self.desk.engines.judge.current.needs_words
+            return needed and in_time and may_be_undone(stt) and getattr(stt, "partials", True)
         # A start that can be taken back is worth it even if it takes longer than the wait.
         return may_be_undone(stt) and (in_time or hasattr(stt, "abort"))
 
-    def _consult(self, turn: Turn, *, words: bool) -> None:
-        judge = self.desk.engines.judge.current
-        if not turn.ended and judge.needs_words == words:
+    def _consult(self, turn: Turn) -> None:
+        judge, heard = self.desk.engines.judge.current, turn.transcript is not None
+        if not heard:
+            self.ears.expect(self.ears.rules.unfinished)  # until the judge has spoken
+        if not turn.ended and judge.needs_words == heard:
             work = judge_end(turn, judge, self.ears, lambda: self._early)
             self._turns.create_task(work, name=f"judge {turn.number}")
 
@@ -156,7 +162,7 @@ class Floor:
             return False
         heard, earlier, answer = turn.transcript, turn.instead_of, self._answer
         turn.transcript, turn.instead_of = heard or Transcript(""), None
-        self._consult(turn, words=True)
+        self._consult(turn)
         if earlier is not None:
             if heard is not None and words(earlier.transcript) == words(heard):
                 turn.dropped = "the same words: the earlier start stands"
@@ -188,12 +194,15 @@ class Floor:
 
     def _start(self, **what: Any) -> Turn:
         self._count += 1
-        turn = Turn(self._count, self.desk, self.desk.settings(), before=self._last, **what)
+        turn = self._turn(self._count, **what)
         work = turn.answer(self._weigh_words)
         turn.task = self._turns.create_task(work, name=f"turn {turn.number}")
         turn.task.add_done_callback(lambda _: self._over(turn))
         turn.tell(TurnStarted, turn.eager, turn.audio is None)
         return turn
+
+    def _turn(self, number: int, **what: Any) -> Turn:
+        return Turn(number, self.desk, self.desk.settings(), before=self._last, **what)
 
     def _begin(self, sound: Audio, covers: float, *, eager: bool = False) -> Turn:
         """Start an answer to this sound behind a closed gate."""
@@ -211,8 +220,7 @@ class Floor:
         return self._early
 
     def _join(self, unheard: Turn) -> None:
-        """Its speaker goes on: one turn, whose sounds are transcribed as one. Of a radio that
-        never pauses, only the last sounds are kept."""
+        """Its speaker goes on: one turn, transcribed as one. Of a radio, only the last is kept."""
         if (said := unheard.audio) is not None:
             most = round(self.ears.rules.longest * said.rate)
             self._before = Audio(said.samples[-most:], said.rate)

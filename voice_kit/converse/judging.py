@@ -17,16 +17,16 @@ async def judge_end(
 ) -> None:
     """Let the judge say how much quiet ends what is being said.
 
-    `turn` began early on it; the start that is `standing` when the judge has spoken may be another.
+    `turn` began early on it, or is only its sound; the start that is `standing` when the judge has
+    spoken may be another, and has then cost what the judge did.
     """
-    WORK.set(turn.worked.append)
+    WORK.set(lambda seconds: (standing() or turn).worked.append(seconds))
     began = turn.desk.now()
     chance = await finished(turn, judge)
     if ears.speaking and turn.covers == ears.ended:
         wait = endpointing.wait(chance, ears.rules)
         ears.expect(wait)
-        early = standing()
-        if early and not early.closed.is_set():
+        if (early := standing()) and not (early.ended or early.closed.is_set()):
             early.tell(Judged, chance, wait, turn.desk.now() - began, name_of(judge))
 
 

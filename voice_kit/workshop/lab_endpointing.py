@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from voice_kit.converse.steps import may_be_undone
 from voice_kit.hear import endpointing
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.protocols import Transcriber, TurnJudge
@@ -93,7 +94,7 @@ class Judged:
         """The chance that the turn is finished, and the seconds until it says so."""
         if place not in self._known:
             chance, took, said, audio = 0.5, 0.0, Transcript(""), sound()
-            if self.judge.needs_words:
+            if self.judge.needs_words and self._heard.early:
                 said, took = self._heard(place, audio)
             if said.text or not self.judge.needs_words:
                 chance, more = timed(lambda: self.judge.finished(audio, said))
@@ -110,6 +111,8 @@ class Heard:
         self, stt: Transcriber | None, each: Callable[[int], None] = lambda count: None
     ) -> None:
         self.name = stt.name if stt else ""
+        self.early = may_be_undone(stt)
+        """Whether a conversation asks for the words so far; else a judge of words has none."""
         self._stt = stt
         self._each = each
         self._known: dict[Place, tuple[Transcript, float]] = {}
