@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse import steps
-from voice_kit.converse.kept import Kept, Reel
+from voice_kit.converse.kept import Kept, Reel, traits
 from voice_kit.converse.tape import Step, Tape, key, restored
 from voice_kit.types import Audio, Message, Stops, Transcript
 
@@ -52,19 +52,31 @@ class Taped:
         """`known` are the traits of the other, which is `engine`, or what `make` gives at the first
         question that needs it."""
         self._engine = None
+        self._known, self._follows = known, engine is not None
         self._stage, self._make, self._reel, self._tape = stage, make, reel, tape or Tape()
         self._frames: tuple[Kept, deque[Step]] | None = None
-        self.name: str = known["name"]
+        self.recorded: str = known["name"]
+        """What it is called on the tape, for as long as it is recorded."""
         self.direct: bool = known["direct"]
         self.needs_words: bool = known["needs_words"]
         self.speculative: bool = known["speculative"]
         self.partials: bool = known.get("partials", True)
-        self.calls_tools: bool = known["calls_tools"]
         self.stoppable: bool = known["stoppable"]
         """Whether a call that nobody waits for ends, or computes on."""
         if known["aborts"]:
             self.abort = lambda: None  # `steps` aborts the other one itself
         self._engine = engine
+
+    name: Any = property(lambda self: self._trait("name"))  # protocols want one that can be set
+    """Of whoever answers for now: where it runs elsewhere, that changes."""
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the other can use tools for now."""
+        return bool(self._trait("calls_tools"))
+
+    def _trait(self, name: str) -> Any:
+        return (traits(self._engine) if self._follows else self._known)[name]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or self._engine is None:
@@ -84,7 +96,7 @@ class Taped:
     def detect(self, frames: Any, states: Sequence[Any]) -> Any:
         """As a detector does. Frames come one by one: all are one call."""
         if self._frames is None:
-            name = key("vad", self.name)
+            name = key("vad", self.recorded)
             self._frames = Kept(self._reel, name), self._tape.next(name)
         kept, left = self._frames
         if left:
@@ -106,15 +118,15 @@ class Taped:
     def reply(self, messages: Sequence[Message], *tools: Any) -> AsyncGenerator[Any, None]:
         """As a language model does."""
         asked = (list(messages), *([tool.name for tool in each] for each in tools))
-        name = key("llm", self.name, *asked)
+        name = key("llm", self.recorded, *asked)
         return self._steps(name, lambda engine: engine.reply(messages, *tools))
 
     def speak(self, text: str) -> AsyncGenerator[Any, None]:
         """As a voice does."""
-        return self._steps(key("tts", self.name, text), lambda engine: engine.speak(text))
+        return self._steps(key("tts", self.recorded, text), lambda engine: engine.speak(text))
 
     def _once(self, work: Callable[[Any], Any], *asked: Any) -> Any:
-        name = key(self._stage, self.name, *asked)
+        name = key(self._stage, self.recorded, *asked)
         if not self.direct:
             return self._first(self._steps(name, work, once=True))
         if left := self._tape.next(name):

@@ -70,7 +70,7 @@ class Loaded:
         stage, mine = choice.stage, getattr(talk.engines, choice.stage)
         known = traits(line.current)
         if stage == "vad":  # a recording is of one detector: it keeps the name of the first
-            known |= {"name": mine.name}
+            known |= {"name": mine.current.recorded}
         else:
             recorder.put({"engine": stage, "spec": choice.spec, "traits": known})
         mine.current = Taped(stage, known, line.current, recorder)
