@@ -12,7 +12,7 @@ SECRET = re.compile(
 )
 """Settings whose names end like this are not written down. `tokens` are what a model is shown."""
 IN_ADDRESS = re.compile(
-    r"(?<=//)[^/@\s]+@|(?<=[?&])[^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*&?"
+    r"(?<=//)[^/@\s]+@|(?<=[?&])[^=&\s]*(?:key|token|secret|pass)[^=&\s]*=[^&\s]*&?", re.I
 )
 """What is secret in an address, which is one without it."""
 
