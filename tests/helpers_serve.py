@@ -110,10 +110,11 @@ class Address(str):
 
 
 @contextmanager
-def served(engines=None, serve=None, settings=None, app=None, **changes):
+def served(engines=None, serve=None, settings=None, app=None, tls=None, **changes):
     """A gateway in a thread, at the address that this gives; `changes` are of its `Serve`.
 
-    It takes many connections from one address, as tests make them.
+    It takes many connections from one address, as tests make them. `tls` tells uvicorn where the
+    certificate is, and its key.
     """
     plenty = {"token": TOKEN, "port": 0, "per_address": 1000, "connects_per_second": 1000.0}
     serve = serve or Serve(**{**plenty, "drain_seconds": 2.0, **changes})
@@ -121,8 +122,8 @@ def served(engines=None, serve=None, settings=None, app=None, **changes):
         settings=settings or Settings(), serve=serve, engines=engines or stubs()
     )
     sock = listening(serve)
-    address = Address(f"http://127.0.0.1:{sock.getsockname()[1]}")
-    config = config_of(app, serve, log_config=None)
+    address = Address(f"{'https' if tls else 'http'}://127.0.0.1:{sock.getsockname()[1]}")
+    config = config_of(app, serve, log_config=None, **(tls or {}))
     server = Server(config)
     address.app, address.server, address.shared = app, server, app.state.shared
     address.token = app.state.shared.doors.token

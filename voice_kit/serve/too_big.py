@@ -13,6 +13,9 @@ from websockets.server import ServerProtocol
 SIZE = "voice_kit.size"
 """In an ASGI message: how many bytes were sent, of which none are here."""
 
+LINGERS = 1.0
+"""Seconds after which a connection with TLS is closed on somebody who sent too much."""
+
 
 def message_of(message: Mapping[str, Any]) -> tuple[str | bytes, int]:
     """What a client has sent, and its bytes on the wire."""
@@ -41,8 +44,8 @@ class Sockets(WebSocketsSansIOProtocol):
     """uvicorn's end of a socket, on which nothing more is read after a message that is too big.
 
     The app gets it as bytes without any, with its `SIZE`. What still comes is let by until the
-    client has gone, or ten seconds after the app has closed: a connection that is closed on the
-    hands of somebody who sends takes its last words with it.
+    client has gone, or ten seconds after the app has closed, and with TLS `LINGERS`: a connection
+    that is closed on the hands of somebody who sends takes its last words with it.
     """
 
     def __init__(self, *how: Any, **more: Any) -> None:
@@ -71,5 +74,8 @@ class Sockets(WebSocketsSansIOProtocol):
         """Send it. One who sends too much, and closes only when we do, is told that we have."""
         await super().send(message)
         closes = message["type"] == "websocket.close" and self.conn.parser_exc is not None
-        if closes and self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+        if closes and not self.transport.is_closing():
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            else:  # TLS cannot end one direction, and who still sends loses what is on its way
+                self.loop.call_later(LINGERS, self.transport.close)
