@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 
-from voice_kit.serve.ray_cluster import started_here
+from voice_kit.serve.ray_start import started_here
 
 
 class Node:

@@ -1,12 +1,12 @@
-"""How a gateway comes to a Ray cluster: it starts one here, or asks for one until it answers."""
+"""How a gateway comes to a Ray cluster: it asks for one until it answers."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,8 +14,13 @@ from typing import Any
 from voice_kit.errors import MissingEngineError, install
 from voice_kit.serve.ray_app import NAME
 
-ENVIRONMENT = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Half the time of a hop; and nothing is reported to Ray's makers."""
+ENVIRONMENT = {
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+}
+"""Half the time of a hop; nothing is reported to Ray's makers; and whoever asks a cluster that is
+gone does not start another without having said so."""
 OUTLIVES = {"RAY_gcs_rpc_server_reconnect_timeout_s": "86400"}
 """Ray ends a process that lost its cluster after a minute, which is right for all that a cluster
 consists of, and wrong for a gateway."""
@@ -107,12 +112,15 @@ class Asking(threading.Thread):
     """Asks a cluster for the deployments that are away until all are there, and once one is gone
     again."""
 
-    def __init__(self, address: str, deployments: Sequence[Deployment]) -> None:
-        """It begins with `start`."""
+    def __init__(
+        self, address: str, deployments: Sequence[Deployment], again: Callable[[], object]
+    ) -> None:
+        """It begins with `start`. `again` starts the cluster of a gateway that has its own, whose
+        address is “local”."""
         super().__init__(name="voice-kit ray", daemon=True)
         self.asked = threading.Event()
         """Set once it has asked for the first time."""
-        self._address, self._deployments = address, deployments
+        self._address, self._deployments, self._again = address, deployments, again
         self._missed, self._over = threading.Event(), threading.Event()
         for each in deployments:
             each.missed, each.closed = self._missed.set, self.end
@@ -147,13 +155,11 @@ class Asking(threading.Thread):
         """What was in the way, or nothing."""
         problem = ""
         try:
-            if reach(self._address):
-                for each in self._deployments:
-                    each.lost("its cluster was another")
+            again = self._again if self._address == "local" else None
+            reach(self._address, lambda: self._lose("its cluster was another"), again)
         except Exception as error:
             problem = type(error).__name__
-            for each in self._deployments:
-                each.lost(problem)
+            self._lose(problem)
             return problem
         for each in self._deployments:
             try:
@@ -162,27 +168,38 @@ class Asking(threading.Thread):
                 problem = f"{each.stage}: {type(error).__name__}"
         return problem
 
+    def _lose(self, problem: str) -> None:
+        for each in self._deployments:
+            each.lost(problem)
 
-def reach(address: str) -> bool:
-    """Connect this process to the cluster at this address; whether it was not before.
 
-    Raises what Ray and sockets raise, and leaves nothing behind.
+def reach(
+    address: str, leave: Callable[[], object], start: Callable[[], object] | None = None
+) -> None:
+    """Connect this process to the cluster at this address, or `start` one in its place.
+
+    `leave` is called before the cluster that it belonged to is left. Raises what Ray and sockets
+    raise, and leaves nothing behind.
     """
     import ray
 
     if ray.is_initialized() and _is_there():
-        return False
-    with socket.create_connection(_place(address), ANSWERS):
-        pass  # Ray itself tries for minutes, and nothing can end that (measured)
+        return
+    if start is None:
+        with socket.create_connection(_place(address), ANSWERS):
+            pass  # Ray itself tries for minutes, and nothing can end that (measured)
+    leave()
     try:
         ray.shutdown()
         _forget()
-        ray.init(address=address, **QUIET)
+        if start is None:
+            ray.init(address=address, **QUIET)
+        else:
+            start()
     except Exception:
         with suppress(Exception):
             ray.shutdown()
         raise
-    return True
 
 
 def _is_there() -> bool:
@@ -195,7 +212,8 @@ def _is_there() -> bool:
         return True
     with socket.socket(socket.AF_UNIX) as at:
         at.settimeout(ANSWERS)
-        return at.connect_ex(node.raylet_socket_name) == 0
+        found = at.connect_ex(node.raylet_socket_name)
+    return found in (0, errno.EAGAIN)  # a busy one has too many at its door
 
 
 def _forget() -> None:
@@ -218,26 +236,3 @@ def _place(address: str) -> tuple[str, int]:
         address = services.canonicalize_bootstrap_address(address) or address
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def started_here(ray: Any) -> None:
-    """Start a cluster on this machine. Ray gives a node half a minute, which a busy machine misses:
-    then it is tried once more. Raises what Ray raises."""
-    for last in (False, True):
-        try:
-            ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, **QUIET)
-            return
-        except Exception as error:
-            _clear_away(error)
-            if last:
-                raise
-            log.warning("Ray did not start (%s); it is tried once more", type(error).__name__)
-
-
-def _clear_away(error: BaseException) -> None:
-    """End the half of a node that is there. `ray.shutdown` knows nothing of it: only the call that
-    failed does (measured)."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        node: Any = frame.f_locals.get("self")
-        if hasattr(node, "kill_all_processes"):
-            node.kill_all_processes(check_alive=False, allow_graceful=False)

@@ -15,8 +15,9 @@ from voice_kit.errors import MissingEngineError, SettingsError
 from voice_kit.serve.config import Serve
 from voice_kit.serve.pool import pooled
 from voice_kit.serve.ray_app import NAME, STAGES, build
-from voice_kit.serve.ray_cluster import Asking, Deployment, imported, started_here
+from voice_kit.serve.ray_cluster import Asking, Deployment, imported
 from voice_kit.serve.ray_far import Far
+from voice_kit.serve.ray_start import started_here
 from voice_kit.settings import Settings
 from voice_kit.think.acting import Described
 from voice_kit.types import Audio, Message, Speech, Stops, ToolCall, Transcript
@@ -115,7 +116,8 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
     fars: dict[Stage, Far] = {stage: KINDS[stage](None, stage, {}) for stage in STAGES}
     if serve.ray == "local":
         _start_all(ray, settings, [far.there for far in fars.values()])
-    asking = Asking(serve.ray, [far.there for far in fars.values()])
+    again = partial(_start, ray, settings)
+    asking = Asking(serve.ray, [far.there for far in fars.values()], again)
     asking.start()
     here = load_engines(settings.changed({**HERE}))
     for stage, far in fars.items():
@@ -130,18 +132,22 @@ def ray_engines(settings: Settings, serve: Serve) -> Engines:
 
 
 def _start_all(ray: Any, settings: Settings, deployments: Sequence[Deployment]) -> None:
-    from ray import serve
-
     try:
-        started_here(ray)
-        few = {"num_cpus": 0}  # on a machine of one's own they share what there is
-        serve.run(build(settings, ray_actor_options=few), name=NAME, route_prefix=None)
+        _start(ray, settings)
         for each in deployments:
             each.meet(LOADS)
     except Exception as error:  # Ray itself gives a node half a minute
         fix = "again once this machine is less busy: a cluster has to be up within 30 s"
         problem = f"Ray at “local” ({type(error).__name__})"
         raise MissingEngineError(problem, fix=fix) from error
+
+
+def _start(ray: Any, settings: Settings) -> None:
+    from ray import serve
+
+    started_here(ray)
+    few = {"num_cpus": 0}  # on a machine of one's own they share what there is
+    serve.run(build(settings, ray_actor_options=few), name=NAME, route_prefix=None)
 
 
 def _waited(far: Any, seconds: float) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from voice_kit.engines import Stage
 from voice_kit.errors import VoiceKitError, install, need
 from voice_kit.serve.ray_app import NAME, STAGES, Replica, Together
-from voice_kit.serve.ray_cluster import ENVIRONMENT, FIX, started_here
+from voice_kit.serve.ray_cluster import ENVIRONMENT, FIX
+from voice_kit.serve.ray_start import started_here
 from voice_kit.settings import Settings
 from voice_kit.workshop.fakes import Script, scripted
 from voice_kit.workshop.load_gateway import Waits
