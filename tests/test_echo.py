@@ -38,6 +38,13 @@ def test_our_own_voice_does_not_pass(decibels, delay):
     assert passed(played, echo(played, decibels, delay)).mean() < 0.05
 
 
+@pytest.mark.parametrize("second", [-12, -13.5, -18])
+def test_our_own_voice_does_not_pass_where_it_comes_from_two_loudspeakers(second):
+    played = sound(OURS)
+    heard = echo(played, -12, 0.1) + echo(played, second, 0.14)
+    assert passed(played, heard).mean() < 0.05
+
+
 def spoken_over(decibels, into, seconds):
     """The share that passes of somebody, so loud against our echo, so far into what we say."""
     played = sound(OURS)
@@ -58,18 +65,25 @@ def test_somebody_who_speaks_in_our_first_second_passes(decibels):
     assert spoken_over(decibels, 0.8, seconds=2) > 0.6
 
 
+def left_by(learns, played, heard):
+    """What this filter leaves of what was heard, in whole frames."""
+    places = [slice(at, at + FRAME) for at in range(0, len(played) - FRAME + 1, FRAME)]
+    return np.concatenate([learns.feed(heard[place], played[place]) for place in places])
+
+
+def softer(left, heard):
+    """By how many decibels."""
+    return 10 * np.log10(np.square(heard).sum() / np.square(left).sum())
+
+
 def test_a_second_of_an_echo_in_a_room_is_enough_to_take_most_of_it_out():
     played, noise = sound(OURS)[: 3 * RATE], np.random.default_rng(1).standard_normal(3 * RATE)
     room = noise[: RATE // 4] * 10 ** (-7.5 * np.arange(RATE // 4) / RATE) * 0.05
     room[0] = 1.0
     heard = echo(np.convolve(played, room).astype(np.float32), -12, 0.1)[: len(played)]
-    learns, left = EchoFilter(lambda power: None), []
-    for at in range(0, len(played) - FRAME, FRAME):
-        place = slice(at, at + FRAME)
-        left.append(learns.feed((heard + 3e-4 * noise)[place], played[place]))
+    left = left_by(EchoFilter(lambda power: None), played, heard + 3e-4 * noise)
     second = slice(round(1.1 * RATE), 2 * RATE)
-    louder = np.square(heard[second]).sum() / np.square(np.concatenate(left)[second]).sum()
-    assert 10 * np.log10(louder) > 15
+    assert softer(left[second], heard[second]) > 15
 
 
 def delay_of(played, heard, seconds):
@@ -83,6 +97,16 @@ def delay_of(played, heard, seconds):
         if found is not None:
             return found, at / RATE
     return None
+
+
+@pytest.mark.parametrize("second", [-12, -13.5, -18])
+@pytest.mark.parametrize("later", [0.04, 0.2])
+def test_two_loudspeakers_are_found_as_soon_as_one(second, later):
+    played, noise = sound(OURS), np.random.default_rng(1).standard_normal(8 * RATE)
+    heard = echo(played, -12, 0.1) + echo(played, second, 0.1 + later)
+    power, at = delay_of(played, heard[: 8 * RATE] + 3e-4 * noise, 2.0)
+    assert np.argmax(power) in [delay * RATE // FRAME for delay in (0.1, 0.1 + later)]
+    assert at <= 0.1 + later + 0.5
 
 
 @pytest.mark.parametrize("decibels", [-6, -20])

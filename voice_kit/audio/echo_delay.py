@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from voice_kit.types import FRAME, RATE
 
 CLEARLY = 2.0
-"""So many times as high as any other, a peak is our voice."""
+"""So many times as high as any but the next, a peak is our voice."""
 BEGINS, ENDS = round(0.01 * RATE), round(0.02 * RATE)
 """Samples before a peak and after it that belong to it: a vowel repeats itself, a room answers."""
 AGAIN, LEAST = 3, 4
@@ -26,7 +26,8 @@ class EchoDelay:
 
     The smoothed coherence transform: Carter, Nuttall and Cable (1973). Cross-correlation in which
     every frequency counts alike shows a click where our voice comes back; somebody else's voice
-    has no such delay, and disturbs little.
+    has no such delay, and disturbs little. It may come back twice: of two loudspeakers, as loud as
+    each other, one is found.
     """
 
     def __init__(self, blocks: int) -> None:
@@ -53,6 +54,8 @@ class EchoDelay:
         at = int(peaks.argmax())
         highest, first = peaks[at], at // FRAME
         peaks[max(0, at - BEGINS) : at + ENDS] = 0
+        second = int(peaks.argmax())  # another loudspeaker, or a wall
+        peaks[max(0, second - BEGINS) : second + ENDS] = 0
         same = abs(at - self._at) < SAME
         clear = highest > CLEARLY * peaks.max() and self._frames >= first + LEAST
         self._times = (self._times + 1 if same else 1) if clear else 0
