@@ -86,6 +86,21 @@ def test_a_second_of_an_echo_in_a_room_is_enough_to_take_most_of_it_out():
     assert softer(left[second], heard[second]) > 15
 
 
+def test_while_the_path_is_looked_for_again_what_was_known_is_taken_out():
+    told = []
+    learns, played = EchoFilter(told.append), sound(OURS)
+    heard = echo(played, -12, 0.1)
+    at = 3 * RATE // FRAME * FRAME
+    left_by(learns, played[:at], heard[:at])
+    assert told, "the path was never found: this tests nothing"
+    learns.look_again()
+    told.clear()
+    soon = slice(at, at + 4 * FRAME)
+    left = left_by(learns, played[soon], heard[soon])
+    assert not told, "it was found at once: this tests nothing"
+    assert softer(left, heard[soon]) > 10
+
+
 def delay_of(played, heard, seconds):
     """How loud each frame of the past is found to come back within so many seconds, and when."""
     finder, spectra = EchoDelay(BLOCKS), np.zeros((BLOCKS, FRAME + 1), np.complex64)

@@ -107,7 +107,7 @@ class EchoGuard:
         lasted = max((at for at, power in enumerate(self._after, 1) if power > least), default=0)
         if self._surprise and lasted <= min(ECHOES, len(self._after) - QUIET):
             self._rest.expect_more(self._surprise)
-            self._filter.doubt()
+            self._filter.look_again()
         self._surprise, self._loud = 0.0, 0.0
         self._after.clear()
 

@@ -47,8 +47,9 @@ class EchoFilter:
     How sure it is of each part of the path decides how much it learns from an error; speech that
     is no echo makes the error large and unlikely, so that little is learnt from it.
 
-    It begins once it is known when our voice comes back: until then, nothing is taken out. What
-    is new is learnt sooner by going over the same seconds again and again.
+    It learns once it is known when our voice comes back. Until then it takes out what it knew
+    before: at first nothing. What is new is learnt sooner by going over the same seconds again and
+    again.
     """
 
     def __init__(self, found: Callable[[NDArray[np.float32]], None]) -> None:
@@ -59,10 +60,11 @@ class EchoFilter:
         self._path = np.zeros((BLOCKS, bins), np.complex64)
         self._doubt = np.zeros((BLOCKS, bins), np.float32)  # variance of each part of the path
         self._last: Samples = np.zeros(FRAME, np.float32)
-        self.doubt()
+        self.look_again()
 
-    def doubt(self) -> None:
-        """The path may have changed: look for it again before anything else is learnt."""
+    def look_again(self) -> None:
+        """The path may have changed: look for it before anything else is learnt, and keep to what
+        is known until then."""
         self._delay: EchoDelay | None = EchoDelay(BLOCKS)
         self._earlier = deque[Moment](maxlen=YOUNG)
         self._other: NDArray[np.float32] | None = None
