@@ -8,6 +8,7 @@ import re
 import stat
 import threading
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -37,9 +38,11 @@ from voice_kit.converse.differs import difference
 from voice_kit.converse.recorded import read_recording
 from voice_kit.converse.replay import replay
 from voice_kit.errors import VoiceKitError
+from voice_kit.serve import part as one_part
 from voice_kit.serve import recordings
+from voice_kit.serve.part import Part, Unrecorded
 from voice_kit.serve.protocol import pcm_delta
-from voice_kit.serve.recordings import Part, Recordings, Unrecorded
+from voice_kit.serve.recordings import Recordings
 from voice_kit.types import RATE, Audio, Interrupted, Speech, Transcribed, Transcript
 from voice_kit.workshop.load_caller import Loudspeaker
 
@@ -520,13 +523,71 @@ def test_deleting_waits_no_longer_for_a_disk_that_hangs(tmp_path, monkeypatch):
 def test_nobody_waits_for_a_disk_that_hangs_and_what_waits_for_it_is_bounded(tmp_path, monkeypatch):
     told = []
     part = Part(tmp_path / "part", told.append)
-    monkeypatch.setattr(recordings, "MOST", 10_000)
+    monkeypatch.setattr(one_part, "MOST", 10_000)
     while not part.problem:  # nobody writes
         part.put({"line": "x" * 1_000})
     assert "too slow" in told[0] and not part._waiting
     part.put({"line": "x"})
     assert not part._waiting
     assert not part.write()
+
+
+def test_two_long_turns_at_once_are_kept_by_a_disk_that_is_well(tmp_path):
+    part = Part(tmp_path / "part", lambda problem: None)
+    for _ in range(2):
+        part.put_sound(Speech("", Audio(np.zeros(65 * RATE, np.float32), RATE)))
+    assert not part.problem
+
+
+def test_a_disk_that_takes_nothing_for_too_long_is_too_slow(tmp_path, monkeypatch):
+    part = Part(tmp_path / "part", lambda problem: None)
+    now = recordings.time.monotonic()
+    monkeypatch.setattr(one_part.time, "monotonic", lambda: now + one_part.LATE / 2)
+    part.put({"line": 1})
+    assert not part.problem
+    monkeypatch.setattr(one_part.time, "monotonic", lambda: now + 2 * one_part.LATE)
+    part.put({"line": 2})
+    assert "too slow" in part.problem
+
+
+def test_what_those_who_left_have_waiting_for_a_disk_is_bounded_too(tmp_path, monkeypatch):
+    failed = []
+    kept = Recordings(tmp_path, lambda: failed.append(1), every=1e6)  # nobody writes
+    monkeypatch.setattr(recordings, "MOST", 10_000)
+    for number in range(20):
+        part = kept.begin(f"talk {number}")
+        if part.recorded:
+            part.put({"line": "x" * 3_000})
+        part.close()
+    assert sum(part.size for part in kept._parts) < 15_000
+    assert len(failed) == 20 - len(kept._parts)
+    kept.close()
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_the_rest(tmp_path, monkeypatch):
+    told, free = [], recordings.SPARE
+    monkeypatch.setattr(recordings, "LOOK", 0.0)
+    monkeypatch.setattr(recordings.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    kept = Recordings(tmp_path, lambda: told.append(1), every=0.001)
+    part = kept.begin("one")
+    part.put_sound(Speech("", Audio(np.zeros(RATE, np.float32), RATE)))
+    free -= 1
+    assert part.closed.wait(60)
+    assert "1 GB of the disk" in part.problem and part.recorded
+    assert not kept.begin("two").recorded and not (tmp_path / "two").exists()
+    free += 1
+    assert kept.begin("two").recorded
+    assert len(told) == 2
+    kept.close()
+
+
+def test_a_connection_in_which_nobody_speaks_leaves_no_part(tmp_path):
+    with served(record=str(tmp_path)) as address:
+        asyncio.run(hold(address))
+        asyncio.run(hold(address, types("one")))
+    (only,) = parts(tmp_path)
+    assert [turn.times.heard for turn in read_recording(only).turns] == ["one"]
+    assert len(list((tmp_path).iterdir())) == 1
 
 
 def test_what_is_kept_is_on_the_disk_while_the_conversation_goes_on(tmp_path):

@@ -12,6 +12,7 @@ from voice_kit.audio.formats import to_float
 from voice_kit.converse import given
 from voice_kit.converse.assistant import Assistant
 from voice_kit.errors import VoiceKitError
+from voice_kit.serve.part import Part, Unrecorded
 from voice_kit.serve.protocol import (
     OUT_RATE,
     Asked,
@@ -21,7 +22,6 @@ from voice_kit.serve.protocol import (
     parse,
     parse_bytes,
 )
-from voice_kit.serve.recordings import Part, Unrecorded
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.socket_audio import SocketMicrophone
 from voice_kit.serve.socket_speaker import SocketSpeaker

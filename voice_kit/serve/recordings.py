@@ -8,30 +8,26 @@ import shutil
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from voice_kit.audio.formats import to_float, to_int16
-from voice_kit.converse.conversation import Conversation
-from voice_kit.converse.line import Engines
-from voice_kit.converse.recording import SOUND, Recorder
-from voice_kit.errors import AudioError, VoiceKitError
+from voice_kit.errors import VoiceKitError
+from voice_kit.serve.part import Part, Unrecorded
 from voice_kit.serve.shares import Shares
 from voice_kit.serve.slow_disk import SlowDisk
-from voice_kit.types import Audio, Samples
 
 log = logging.getLogger(__name__)
 
 EVERY = 0.25
 """Seconds between two visits to the disk."""
-MOST = 4_000_000
-"""Bytes of one conversation that may wait for the disk: one so slow gets no more."""
+MOST = 64_000_000
+"""Bytes of all conversations that may wait for the disk when another is begun."""
+SPARE = 1_000_000_000
+"""Bytes of the disk that are left to notes, timers and all else."""
+LOOK = 1.0
+"""Seconds between two looks at how much is left."""
 BEGINS, REMOVES = 2.0, 10.0
 """Seconds for which the disk is waited for when a part begins, and when all of them go."""
 ENDS = 10.0
@@ -49,6 +45,7 @@ class Recordings:
         self._folder, self._failed, self._every = Path(folder).expanduser(), failed, every
         self._parts: set[Part] = set()
         self._lock, self._stop = threading.Lock(), threading.Event()
+        self._folders = threading.Lock()  # held by none but those who may wait for the disk
         self._thread: threading.Thread | None = None
         self._begins, self._removes = SlowDisk(BEGINS), SlowDisk(REMOVES)
         self._lines = Shares(1, 600)  # a full disk is no flood of lines
@@ -82,14 +79,20 @@ class Recordings:
             self._thread.join(ENDS)
 
     def _begin(self, name: str) -> Part | Unrecorded:
+        self._check_disk()
+        with self._lock:
+            waiting = sum(part.size for part in self._parts)
+        if waiting > MOST:
+            raise OSError(errno.EIO, "the disk is too slow")
         whole = self._folder / name
-        whole.mkdir(mode=0o700, exist_ok=True)
-        number = 1 + sum(1 for _ in whole.iterdir())
-        while True:  # another gateway may take the same number
-            with suppress(FileExistsError):
-                (whole / f"{number:03}").mkdir(mode=0o700)
-                break
-            number += 1
+        with self._folders:
+            whole.mkdir(mode=0o700, exist_ok=True)
+            number = 1 + sum(1 for _ in whole.iterdir())
+            while True:  # another gateway may take the same number
+                with suppress(FileExistsError):
+                    (whole / f"{number:03}").mkdir(mode=0o700)
+                    break
+                number += 1
         part = Part(whole / f"{number:03}", self._tell)
         if part.problem:
             return Unrecorded()
@@ -112,16 +115,39 @@ class Recordings:
             with suppress(FileNotFoundError):  # whoever else removes it
                 shutil.rmtree(whole)
 
+    def _check_disk(self) -> None:
+        if shutil.disk_usage(self._folder).free < SPARE:
+            raise OSError(errno.ENOSPC, f"less than {SPARE / 1e9:g} GB of the disk is free")
+
     def _write(self) -> None:
-        going = True
+        going, looked = True, 0.0
         while going:
             going = not self._stop.wait(self._every)
             with self._lock:
                 parts = list(self._parts)
+            if time.monotonic() > looked + LOOK:
+                looked = time.monotonic()
+                self._spare(parts)
             for part in parts:
                 if not part.write():
-                    with self._lock:
-                        self._parts.discard(part)
+                    self._drop(part)
+
+    def _spare(self, parts: list[Part]) -> None:
+        try:
+            self._check_disk()
+        except OSError as error:
+            for part in parts:
+                part.stop(error)
+
+    def _drop(self, part: Part) -> None:
+        """It has ended. One of a connection in which nothing was said is removed."""
+        with self._lock:
+            self._parts.discard(part)
+        if part.empty:
+            with self._folders:
+                shutil.rmtree(part.folder, ignore_errors=True)
+                with suppress(OSError):  # there are others
+                    part.folder.parent.rmdir()
 
     def _tell(self, problem: str) -> None:
         self._failed()
@@ -129,108 +155,3 @@ class Recordings:
             known = self._lines.add("", 1, time.monotonic())
         if not known:
             log.warning("A conversation is not recorded, and goes on. %s", problem)
-
-
-class Unrecorded:
-    """Takes the place of a recorder, and keeps nothing."""
-
-    recorded = False
-    microphone = None
-
-    def engines(self, engines: Engines) -> Engines:
-        """The same."""
-        return engines
-
-    def voice(self, engine: Any) -> Any:
-        """The same."""
-        return engine
-
-    def said(self, sound: Audio) -> Audio:
-        """The same."""
-        return sound
-
-    def follow(self, talk: Conversation) -> None:
-        """Nothing."""
-
-    def did(self, what: str, value: Any = True) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class Part(Recorder):
-    """A recorder whose lines and sounds wait in memory until `write` is called."""
-
-    recorded = True
-    """Whether what is said is kept, if only its beginning."""
-
-    def __init__(self, folder: Path, tell: Callable[[str], object]) -> None:
-        """`tell` hears why it is given up."""
-        self._gave_up = tell
-        self._waiting: defaultdict[str, list[bytes]] = defaultdict(list)
-        self._size = 0
-        self._over = False
-        self.closed = threading.Event()
-        """Set once nothing more of it is written."""
-        super().__init__(folder)
-        self._sound, self._wav = self._wav, _Later(self)  # type: ignore[assignment]
-
-    def close(self) -> None:
-        """Take nothing more; the file is closed once all of it was written."""
-        self._over = True
-
-    def write(self) -> bool:
-        """Write what waits. Whether there may be more of it."""
-        with self._lock:
-            over, waiting = self._over or bool(self.problem), self._waiting
-            self._waiting, self._size = defaultdict(list), 0
-        try:
-            for name, parts in waiting.items():
-                data = b"".join(parts)
-                if self.problem:
-                    break
-                if name == SOUND and self._sound:
-                    self._sound.append(to_float(np.frombuffer(data, "<i2")))
-                else:
-                    super()._put(name, data)
-        except (OSError, AudioError) as error:
-            self._give_up(error)
-        if over:
-            with self._lock:  # not while they are closed: others wait for the lock
-                files, self._files = [*self._files.values()], {}
-            for file in (*files, self._sound):
-                with suppress(OSError):
-                    if file:
-                        file.close()
-            self.closed.set()
-        return not over
-
-    def _put(self, name: str, data: bytes) -> None:
-        if self._over:
-            return
-        self._waiting[name].append(data)
-        self._size += len(data)
-        if self._size > MOST:
-            raise OSError(errno.EIO, "the disk is too slow")
-
-    def _give_up(self, error: Exception) -> None:
-        if not self.problem:
-            self._waiting.clear()
-            super()._give_up(error)
-
-    def _tell(self) -> None:
-        self._gave_up(self.problem)
-
-
-class _Later:
-    """A sound file as a recorder knows it, which is written with all the rest."""
-
-    def __init__(self, part: Part) -> None:
-        self._part = part
-
-    def append(self, samples: Samples) -> None:
-        self._part._write(SOUND, to_int16(samples).astype("<i2").tobytes())
-
-    def close(self) -> None:
-        """The file behind it is closed with the rest."""

@@ -18,8 +18,8 @@ from voice_kit.serve.hold import Hold
 from voice_kit.serve.listening import Listener
 from voice_kit.serve.logs import observer
 from voice_kit.serve.outbox import Outbox, Send
+from voice_kit.serve.part import Part, Unrecorded
 from voice_kit.serve.protocol import GOING_AWAY, TAKEN_OVER, TOO_SLOW, Asked
-from voice_kit.serve.recordings import Part, Unrecorded
 from voice_kit.serve.refused import OverLimit
 from voice_kit.serve.shared import Shared
 from voice_kit.serve.socket_audio import SocketMicrophone

@@ -19,9 +19,10 @@ from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import Doors
 from voice_kit.serve.limits import Limits
 from voice_kit.serve.metrics import Metrics
+from voice_kit.serve.part import Part, Unrecorded
 from voice_kit.serve.places import Places, make_places
 from voice_kit.serve.pool import Once, pooled
-from voice_kit.serve.recordings import Part, Recordings, Unrecorded
+from voice_kit.serve.recordings import Recordings
 from voice_kit.serve.tracing import Tracing
 from voice_kit.settings import Settings, home
 from voice_kit.think.acting import Router
