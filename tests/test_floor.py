@@ -495,6 +495,33 @@ def test_who_waits_until_nobody_speaks_waits_for_the_next_answer_too():
     assert idle_at[0] >= scene.all(TurnFinished)[-1].at
 
 
+@pytest.mark.parametrize("leaving", [False, True], ids=["in the block", "while leaving it"])
+def test_what_waits_to_be_said_is_forgotten_when_the_conversation_is_cancelled(leaving):
+    complaints, events = [], []
+
+    async def talking():
+        script = Script()
+        engines = scripted(script, STORY)
+        async with Conversation(engines, SilentSpeaker(), observers=[events.append]) as talk:
+            talk.type("tell a story")
+            talk.announce("your tea is ready")
+            if not leaving:
+                await asyncio.Event().wait()
+
+    async def scene():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        task = asyncio.create_task(talking())
+        await asyncio.sleep(3.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(scene(), fast=True)
+    assert [event.turn for event in events if isinstance(event, PlaybackStarted)] == [1]
+    assert not complaints
+
+
 def test_hush_lets_who_waited_have_the_floor():
     scene = Scene(
         Script(),

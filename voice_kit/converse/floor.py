@@ -72,8 +72,7 @@ class Floor:
                     early = self._early
                     if early is None or early.covers != event.ended:
                         early = self._begin(event.audio, event.ended)
-                    early.ended = True
-                    self._starts = 0
+                    early.ended, self._starts = True, 0
                     self._open()
         self._weigh_duration()
         if self._news:
@@ -137,8 +136,7 @@ class Floor:
             answer.hold()
 
     def _go_on(self) -> None:
-        """It was no interruption: the answer goes on from the same sample, unless someone speaks
-        again or said more than is transcribed yet."""
+        """The answer goes on where it was, unless someone speaks again or words are awaited."""
         early = self._early
         again = self.ears.speaking and (early is None or early.covers != self.ears.ended)
         unknown = early is not None and early.transcript is None
@@ -197,7 +195,7 @@ class Floor:
         turn = self._turn(self._count, **what)
         work = turn.answer(self._weigh_words)
         turn.task = self._turns.create_task(work, name=f"turn {turn.number}")
-        turn.task.add_done_callback(lambda _: self._over(turn))
+        turn.task.add_done_callback(lambda task: self._over(turn, task.cancelled()))
         turn.tell(TurnStarted, turn.eager, turn.audio is None)
         return turn
 
@@ -244,7 +242,9 @@ class Floor:
         self._spoken = self.ears.spoken
         turn.open_gate()
 
-    def _over(self, turn: Turn) -> None:
+    def _over(self, turn: Turn, cancelled: bool) -> None:
+        if cancelled and not (turn.interrupted or turn.dropped):  # everything is being ended
+            self._news.clear()
         turn.close()
         self._answer = None if turn is self._answer else self._answer
         self._open()
