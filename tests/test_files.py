@@ -310,6 +310,17 @@ def test_a_recording_can_be_read_at_any_moment(tmp_path):
     recording.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_a_private_recording_is_its_owners_alone_and_another_is_like_any_file(tmp_path):
+    (tmp_path / "any").touch()
+    for private, name in ((True, "private.wav"), (False, "talk.wav")):
+        Recording(tmp_path / name, RATE, private=private).close()
+    any_file, private, talk = (
+        (tmp_path / name).stat().st_mode for name in ("any", "private.wav", "talk.wav")
+    )
+    assert private & 0o777 == 0o600 and talk == any_file
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_recording_survives_the_death_of_its_process(tmp_path):
     code = """

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from voice_kit.audio.convert import check_rate, convert
 from voice_kit.audio.formats import to_float, to_int16
+from voice_kit.audio.private import new_file, write_all
 from voice_kit.errors import AudioError, TooLongError
 from voice_kit.types import Audio, Samples
 
@@ -96,18 +97,19 @@ class Recording:
     ```
     """
 
-    def __init__(self, path: str | Path, rate: int) -> None:
+    def __init__(self, path: str | Path, rate: int, *, private: bool = False) -> None:
+        """Begin it, `private` where its owner alone may read it. Raises `AudioError`."""
         check_rate(rate)
         self.path, self.rate = Path(path), rate
         self.failed = False
         """Whether the disk was full: what came before is kept, what comes after is not."""
         self._bytes = 0
         try:
-            self._file = self.path.open("wb", buffering=0)
+            self._file = new_file(self.path, 0o600 if private else 0o666)
         except OSError as error:
             raise AudioError(_unwritable(self.path, error)) from error
         try:
-            self._put(_header(rate, 0))
+            write_all(_header(rate, 0), self._file)
         except OSError as error:
             self._file.close()
             raise AudioError(_unwritable(self.path, error)) from error
@@ -125,7 +127,7 @@ class Recording:
         try:
             if self._bytes + len(data) > LONGEST:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-            self._put(data)
+            write_all(data, self._file)
             self._bytes += len(data)
             self._patch_header()
         except OSError as error:
@@ -147,14 +149,9 @@ class Recording:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _put(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:  # an unbuffered file may take only a part
-            view = view[self._file.write(view) :]
-
     def _patch_header(self) -> None:
         self._file.seek(0)
-        self._put(_header(self.rate, self._bytes))
+        write_all(_header(self.rate, self._bytes), self._file)
         self._file.seek(0, os.SEEK_END)
 
 

@@ -1,4 +1,4 @@
-"""Files that nobody but their owner can read."""
+"""Files that are written at once, and that nobody but their owner can read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import IO
 
 
-def new_file(path: Path) -> IO[bytes]:
-    """An empty file, unbuffered. Raises `OSError`."""
+def new_file(path: Path, mode: int = 0o600) -> IO[bytes]:
+    """An empty file, unbuffered, with this mode if it is a new one. Raises `OSError`."""
     how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, how, 0o600), "wb", buffering=0)
+    return os.fdopen(os.open(path, how, mode), "wb", buffering=0)
 
 
 def write_all(data: bytes, file: IO[bytes]) -> None:

@@ -14,11 +14,11 @@ from typing import IO, Any
 from voice_kit.audio.files import Recording as Wav
 from voice_kit.audio.files import to_wav
 from voice_kit.audio.formats import to_float, to_int16
+from voice_kit.audio.private import new_file, write_all
 from voice_kit.converse.conversation import HUSHED, Conversation
 from voice_kit.converse.kept import traits
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.plain import as_json
-from voice_kit.converse.private import new_file, write_all
 from voice_kit.converse.public import public
 from voice_kit.converse.takeover import Loading
 from voice_kit.converse.tape import as_fields
@@ -81,8 +81,7 @@ class Recorder:
             (self.folder / SPOKEN).mkdir(mode=0o700, exist_ok=True)
             for name in (EVENTS, TAPE):
                 self._files[name] = new_file(self.folder / name)
-            new_file(self.folder / SOUND).close()
-            self._wav = Wav(self.folder / SOUND, RATE)
+            self._wav = Wav(self.folder / SOUND, RATE, private=True)
         except (OSError, AudioError) as error:
             self._give_up(error)
         self.put({"recording": 1, "versions": versions()})
