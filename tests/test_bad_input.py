@@ -489,16 +489,16 @@ class Blocks(threading.Thread):
 
 
 def test_a_recording_that_fills_the_disk_keeps_what_it_has_and_says_so(card, tmp_path, monkeypatch):
-    from voice_kit.audio.files import Recording
+    from voice_kit.audio import files
 
-    put = Recording._put
+    write_all = files.write_all
 
-    def on_a_small_disk(self, data):
-        if len(data) > 44 and self._bytes + len(data) > 33_000:
+    def on_a_small_disk(data, file):
+        if file.tell() + len(data) > 33_044:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        put(self, data)
+        write_all(data, file)
 
-    monkeypatch.setattr(Recording, "_put", on_a_small_disk)
+    monkeypatch.setattr(files, "write_all", on_a_small_disk)
     Blocks(card).start()
     with pytest.raises(AudioError, match=r"the disk is full.*The first 1\.\d s are in it"):
         app(["record", str(tmp_path / "me.wav")], standalone_mode=False)

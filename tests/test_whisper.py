@@ -362,8 +362,9 @@ def test_the_language_reaches_the_model(tiny):
 
 @marked
 def test_the_sound_reaches_the_model(tiny_english):
-    engine = loaded(tiny_english)
-    assert engine.transcribe(hiss(seed=0)).text != engine.transcribe(hiss(seed=1)).text
+    engine = loaded(tiny_english)  # each processor rounds its own way: two may have the same words
+    sounds = [hiss(seconds, seed=seconds) for seconds in (3, 5, 10, 20, 28)]
+    assert len({engine.transcribe(sound).text for sound in sounds}) > 1
 
 
 @marked
