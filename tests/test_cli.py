@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from voice_kit.audio.files import read, write
+from voice_kit.cli.options import console, notes
 from voice_kit.sounds import clip
 from voice_kit.types import Audio
 
@@ -250,6 +251,13 @@ def test_help_loads_nothing_that_it_does_not_need():
     command = [sys.executable, "-c", code, *heavy]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("where", [console, notes])
+def test_what_is_printed_is_what_was_meant_and_no_picture_or_style(where, capsys):
+    """A fingerprint (one in five has one of these), a device, what somebody said."""
+    where.print(said := "3F:AB:CD:09 is [USB] :smile:")
+    assert "".join(capsys.readouterr()) == f"{said}\n"
 
 
 def test_where_a_character_cannot_be_written_a_question_mark_is(tmp_path, question):

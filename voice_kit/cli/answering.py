@@ -47,20 +47,20 @@ def ask(
 
     def show(token: str) -> None:
         if not json_:
-            console.print(token, end="", markup=False, soft_wrap=True)
+            console.print(token, end="", soft_wrap=True)
 
     question = asked(options.words_of(text), engine, settings, show, limit)
     answer = running.wait_for(question)
     if answer.problem:
-        notes.print(f"This was not remembered: {answer.problem}", markup=False, soft_wrap=True)
+        notes.print(f"This was not remembered: {answer.problem}", soft_wrap=True)
     if json_:
         put(json.dumps(answer.as_json()))
         return
     console.print()
     for source in answer.sources:
-        notes.print(f"{source.title}: {source.url}", style="dim", markup=False, soft_wrap=True)
+        notes.print(f"{source.title}: {source.url}", style="dim", soft_wrap=True)
     first = (answer.first or 0) * 1000
-    notes.print(f"({answer.engine}, first word after {first:.0f} ms)", style="dim", markup=False)
+    notes.print(f"({answer.engine}, first word after {first:.0f} ms)", style="dim")
 
 
 def say(
@@ -120,7 +120,7 @@ def say(
         put(json.dumps(result))
     else:
         place = str(out) if out else "spoken"
-        notes.print(f"{place}: {whole.seconds:.1f} s by {engine.name}", style="dim", markup=False)
+        notes.print(f"{place}: {whole.seconds:.1f} s by {engine.name}", style="dim")
 
 
 def _loudspeaker() -> Playback:

@@ -41,13 +41,13 @@ def bench(
     if json_:
         put(json.dumps({"machine": machine}))
     else:
-        console.print(work.about(machine), markup=False, soft_wrap=True)
+        console.print(work.about(machine), soft_wrap=True)
 
     def say(what: str) -> None:
-        notes.print(what, style="dim", markup=False)
+        notes.print(what, style="dim")
 
     for part, figures in work.measure(parts, turns, conversations, say):
         if json_:
             put(json.dumps({part: figures}))
         else:
-            console.print("\n" + work.text(part, figures), markup=False, soft_wrap=True)
+            console.print("\n" + work.text(part, figures), soft_wrap=True)

@@ -50,16 +50,14 @@ def catch_up(
         if json_:
             put(json.dumps({**asdict(each), "file": str(each.file)}))
         else:
-            console.print(
-                f"{each.notebook} {each.exercise:<18} {each.state}", markup=False, soft_wrap=True
-            )
+            console.print(f"{each.notebook} {each.exercise:<18} {each.state}", soft_wrap=True)
             if each.state == "yours, but not passing":
                 notes.print(f"   Mend it, or remove it and catch up again: {each.file}")
     if not caught:
         notes.print(f"Nothing comes before it. Begin with {start.path}.", soft_wrap=True)
     else:
         where = caught[0].file.parent
-        notes.print(f"Kept in {where}. Begin with {start.path}.", markup=False, soft_wrap=True)
+        notes.print(f"Kept in {where}. Begin with {start.path}.", soft_wrap=True)
 
 
 def run(
@@ -96,22 +94,22 @@ def run(
 
     def say(what: str) -> None:
         if not json_:
-            notes.print(what, style="dim", markup=False, soft_wrap=True)
+            notes.print(what, style="dim", soft_wrap=True)
 
     for done in course_run.execute(wanted, out, engines, limit, at_once, say):
         ran.append(done)
         report = course_report.report(engines, ran)
         course_report.keep(report, out)  # whoever ends this early has what was measured
         if not json_:
-            notes.print(course_report.line(done), markup=False, soft_wrap=True)
+            notes.print(course_report.line(done), soft_wrap=True)
     course_report.write(report, out, other)
     if json_:
         put(json.dumps(report))
     else:
-        console.print(course_report.table(report), markup=False, soft_wrap=True)
+        console.print(course_report.table(report), soft_wrap=True)
         if other:
             beside = course_report.compared(report, other)
-            console.print("\n" + beside, markup=False, soft_wrap=True)
-        notes.print(f"The report: {out / 'index.html'}", markup=False, soft_wrap=True)
+            console.print("\n" + beside, soft_wrap=True)
+        notes.print(f"The report: {out / 'index.html'}", soft_wrap=True)
     if any(done["state"] != "ran" for done in ran):
         raise typer.Exit(1)

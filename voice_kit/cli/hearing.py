@@ -137,7 +137,7 @@ def record(
             with Recording(file, RATE) as recording:
                 begun.append(recording)
                 if not json_:
-                    notes.print(f"Recording to {file}. Ctrl-C stops.", markup=False, soft_wrap=True)
+                    notes.print(f"Recording to {file}. Ctrl-C stops.", soft_wrap=True)
                 async for frame in frames:
                     recording.append(frame)
                     if seconds is not None and recording.seconds >= seconds:
@@ -234,6 +234,6 @@ def _for_each(files: list[Path], work: Any, show: Any, json_: bool) -> None:
             if json_:
                 put(json.dumps({"file": str(file), "error": str(error)}))
             else:
-                notes.print(str(error), markup=False, soft_wrap=True)
+                notes.print(str(error), soft_wrap=True)
     if failed:
         raise typer.Exit(1)

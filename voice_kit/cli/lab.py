@@ -110,13 +110,13 @@ def endpointing(
         put(json.dumps({"summary": summary}))
         return
     for line in lab_frontier.table(points):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     for name, wait in summary["answers_after_ms"].items():
         given = "" if latency is None else f" (taken for {latency * 1000:.0f} ms)"
-        console.print(f"{name} answers {wait} ms after a pause, in the median{given}", markup=False)
+        console.print(f"{name} answers {wait} ms after a pause, in the median{given}")
     if deaf:
-        console.print("no speech was heard in:", ", ".join(deaf), markup=False, soft_wrap=True)
-    console.print(summary["headline"], markup=False, soft_wrap=True)
+        console.print("no speech was heard in:", ", ".join(deaf), soft_wrap=True)
+    console.print(summary["headline"], soft_wrap=True)
 
 
 def interruptions(
@@ -161,7 +161,7 @@ def interruptions(
             put(json.dumps(each.as_json()))
         return
     for line in lab_outcomes.table(outcomes):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _judges(wanted: list[str] | None, settings: Settings) -> dict[str, TurnJudge]:
@@ -182,7 +182,7 @@ def _judges(wanted: list[str] | None, settings: Settings) -> dict[str, TurnJudge
             judge: TurnJudge = make("judge", f"{name}:{model}" if model else name, settings)
             found[judge.name] = judge
         except VoiceKitError as error:
-            notes.print(f"Left out: {error}", style="dim", markup=False, soft_wrap=True)
+            notes.print(f"Left out: {error}", style="dim", soft_wrap=True)
     return found
 
 

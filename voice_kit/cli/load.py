@@ -56,18 +56,18 @@ def load(
         if sound:
             raise typer.BadParameter("is for a gateway: give its address", param_hint="--sound")
         rest = rest or 4.0
-        notes.print(f"about {2 * questions * (rest + 2) + 15:.0f} s", style="dim", markup=False)
+        notes.print(f"about {2 * questions * (rest + 2) + 15:.0f} s", style="dim")
         figures = load_gateway.compared(conversations, questions, rest)
     else:
         recorded = [read(path) for path in sound or ()]
         heard = work.asked(conversations, questions, rest or 8.0, recorded)
         where, shown = work.socket_of(address, token)
         seconds = max(len(each.sound) for each in heard) / RATE + conversations / per_second
-        notes.print(f"about {seconds:.0f} s", style="dim", markup=False)
+        notes.print(f"about {seconds:.0f} s", style="dim")
         figures = {"gateway": work.measure(where, shown, heard, per_second)}
     if json_:
         put(json.dumps(figures))
     else:
-        console.print(work.text(figures), markup=False, soft_wrap=True)
+        console.print(work.text(figures), soft_wrap=True)
     if not figures["gateway"]["n"]:
         raise VoiceKitError("Nobody was answered: " + work.trouble(figures["gateway"]))

@@ -65,12 +65,12 @@ def fetch(
         except VoiceKitError as error:
             problems += 1
             states |= dict.fromkeys(of, str(error) if json_ else "not fetched")
-            notes.print(str(error), markup=False, soft_wrap=True)
+            notes.print(str(error), soft_wrap=True)
     for name in names:
         if json_:
             put(json.dumps({"model": name, "state": states[name]}))
         else:
-            console.print(f"{name:<40} {states[name]}", markup=False, soft_wrap=True)
+            console.print(f"{name:<40} {states[name]}", soft_wrap=True)
     if problems:
         raise typer.Exit(1)
 
@@ -82,7 +82,7 @@ def _from_hub(wanted: list[Wanted]) -> None:
     files = models_fetch.plan(wanted)
     size = sum(file.lacking for file in files)
     models_fetch.room_for(size, hub_cache())
-    notes.print(f"{size / 1e6:.0f} MB to fetch into {hub_cache()}", markup=False, soft_wrap=True)
+    notes.print(f"{size / 1e6:.0f} MB to fetch into {hub_cache()}", soft_wrap=True)
     with _bars() as bars:
         tasks = {file.name: bars.add_task(file.name, total=file.size) for file in files}
 
@@ -137,8 +137,8 @@ def pack(
             put(json.dumps({"model": each["name"], "bytes": told_size, "file": str(file)}))
         else:
             line = f"{each['name']:<40} {told_size / 1e6:>8.0f} MB"
-            console.print(line, markup=False, soft_wrap=True)
-    notes.print(f"On the other computer: voice-kit models unpack {file.name}", markup=False)
+            console.print(line, soft_wrap=True)
+    notes.print(f"On the other computer: voice-kit models unpack {file.name}")
 
 
 def unpack(file: File, json_: options.Json = False) -> None:
@@ -155,7 +155,7 @@ def unpack(file: File, json_: options.Json = False) -> None:
         if json_:
             put(json.dumps({"model": name, "state": state}))
         else:
-            console.print(f"{name:<40} {state}", markup=False, soft_wrap=True)
+            console.print(f"{name:<40} {state}", soft_wrap=True)
 
 
 @contextmanager

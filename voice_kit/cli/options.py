@@ -42,8 +42,10 @@ class _Console(Console):
         leave()
 
 
-console = _Console(highlight=False)
-notes = _Console(stderr=True, highlight=False)
+# What is printed is meant as it is: in a fingerprint, ":AB:" is no name of a picture.
+_AS_IT_IS: Any = {"highlight": False, "markup": False, "emoji": False}
+console = _Console(**_AS_IT_IS)
+notes = _Console(stderr=True, **_AS_IT_IS)
 """What is said beside the result, so that the result alone can be piped."""
 
 

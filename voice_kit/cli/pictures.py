@@ -26,4 +26,4 @@ def save(figure: Figure, out: Path) -> None:
         figure.savefig(out)
     except OSError as error:
         raise AudioError(f"{out} cannot be written: {error.strerror}. Name another.") from error
-    notes.print(f"The picture: {out}", markup=False, soft_wrap=True)
+    notes.print(f"The picture: {out}", soft_wrap=True)

@@ -54,7 +54,7 @@ def replay(
         put(json.dumps({"changes": changes, "same": same, "turns": turns}))
         return
     for number, (was, now) in enumerate(both, 1):
-        console.print(f"{number}. ", *_changes(was, now), sep="", markup=False, soft_wrap=True)
+        console.print(f"{number}. ", *_changes(was, now), sep="", soft_wrap=True)
     console.print("Nothing changed." if same else "", end="\n" if same else "")
 
 
@@ -85,8 +85,8 @@ def again(
         turns = [_plain(each) for each in after.timeline.turns]
         put(json.dumps({"before": _plain(asked.times), "turns": turns}))
     for each in [] if json_ else after.turns:
-        console.print(*_changes(asked.times, each.times), sep="", markup=False, soft_wrap=True)
-        console.print(str(each.why()), style="dim", markup=False, soft_wrap=True)
+        console.print(*_changes(asked.times, each.times), sep="", soft_wrap=True)
+        console.print(str(each.why()), style="dim", soft_wrap=True)
     if out is not None:
         _write(out, after)
     elif not json_:
@@ -100,7 +100,7 @@ def why(folder: Folder, turn: Number = None, json_: options.Json = False) -> Non
     """
     found = _turn(folder, turn).why()
     if not json_:
-        console.print(str(found), markup=False, soft_wrap=True)
+        console.print(str(found), soft_wrap=True)
         return
     parts = [
         {
@@ -140,7 +140,7 @@ def _write(out: Path, recording: Recording) -> None:
 
     assert recording.sound is not None
     write(out, recording.sound)
-    notes.print(f"Hear it: {out}", markup=False, soft_wrap=True)
+    notes.print(f"Hear it: {out}", soft_wrap=True)
 
 
 def _play(recording: Recording) -> None:

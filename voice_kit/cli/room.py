@@ -48,9 +48,9 @@ def doctor(
         else:
             what = IN_WORDS.get(finding.what, finding.what)
             line = f"{finding.status:<5} {what}: {finding.found}"
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
             if finding.fix:
-                console.print(f"      {finding.fix}", markup=False, soft_wrap=True)
+                console.print(f"      {finding.fix}", soft_wrap=True)
     bad = [finding for finding in findings if finding.status == "fix"]
     if not json_:
         notes.print(f"{len(bad)} to fix." if bad else "Everything needed is here.")
@@ -113,7 +113,7 @@ def voices(
         except VoiceKitError as error:
             if tts:
                 raise
-            notes.print(str(error), style="dim", markup=False, soft_wrap=True)
+            notes.print(str(error), style="dim", soft_wrap=True)
     found = [voice for voice in found if language in (None, "", voice.language)]
     if json_:
         for voice in found:
@@ -155,4 +155,4 @@ def _hear_voices(found: list[Any]) -> None:
         except AudioError:
             raise
         except VoiceKitError as error:
-            notes.print(f"{spec}: {error}", markup=False, soft_wrap=True)
+            notes.print(f"{spec}: {error}", soft_wrap=True)

@@ -42,6 +42,6 @@ def room(
                 f"Or before Jupyter:  VOICE_KIT_ROOM={server.room}",
                 f"The room's code is  {server.code}",
             ):
-                console.print(line, markup=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
         notes.print("Only who joins is shown, and no words. Ctrl-C closes it; nothing is kept.")
         server.serve_forever(poll_interval=0.2)

@@ -75,7 +75,7 @@ def scenario(
             else:
                 sentence = str(error) if str(file) in str(error) else f"{file}: {error}"
                 console.print("error   ", style="bold red", end="")
-                console.print(sentence, markup=False, soft_wrap=True)
+                console.print(sentence, soft_wrap=True)
             continue
         passed += result.ok
         took = time.perf_counter() - began
@@ -122,10 +122,10 @@ def _data(file: Path, result: Result, took: float) -> dict[str, Any]:
 def _show(file: Path, result: Result, took: float) -> None:
     console.print(f"{WORDS[result.ok]:8}", style=STYLES[result.ok], end="")
     lasted = f"{result.report.sound.seconds:.0f} s of conversation in {took:.1f} s"
-    console.print(f"{file.name}: {result.scenario.title} ({lasted})", markup=False, soft_wrap=True)
+    console.print(f"{file.name}: {result.scenario.title} ({lasted})", soft_wrap=True)
     for outcome in result.outcomes:
         console.print(f"  {WORDS[outcome.ok]:8}", style=STYLES[outcome.ok], end="")
-        console.print(_sentence(outcome), markup=False, soft_wrap=True)
+        console.print(_sentence(outcome), soft_wrap=True)
 
 
 def _sentence(outcome: Outcome) -> str:

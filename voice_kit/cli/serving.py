@@ -83,10 +83,10 @@ def serve(
 
 def _welcome(running: Any) -> None:
     for choice in running.choices:
-        notes.print(str(choice), style="dim", markup=False)
+        notes.print(str(choice), style="dim")
     for line in running.about:
-        notes.print(line, markup=False, soft_wrap=True)
+        notes.print(line, soft_wrap=True)
     put(running.url)
     if running.picture:
         put(running.picture)
-    notes.print("Open this address in a browser. Ctrl-C ends it.", markup=False, soft_wrap=True)
+    notes.print("Open this address in a browser. Ctrl-C ends it.", soft_wrap=True)

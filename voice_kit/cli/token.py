@@ -42,4 +42,4 @@ def token(
         return
     put(made)
     local = until.astimezone().strftime("%d %B %Y, %H:%M")
-    notes.print(f"Good until {local}. Whoever has it is {subject}.", markup=False, soft_wrap=True)
+    notes.print(f"Good until {local}. Whoever has it is {subject}.", soft_wrap=True)

@@ -84,9 +84,9 @@ def demo(
         return
     if not report.timeline.turns:
         console.print("Nobody was answered: there were no words in that recording.")
-    console.print("Hear it:     ", str(paths[0]), markup=False, soft_wrap=True)
-    console.print("See it:      ", str(paths[1]), markup=False, soft_wrap=True)
-    console.print("Every event: ", str(paths[2]), markup=False, soft_wrap=True)
+    console.print("Hear it:     ", str(paths[0]), soft_wrap=True)
+    console.print("See it:      ", str(paths[1]), soft_wrap=True)
+    console.print("Every event: ", str(paths[2]), soft_wrap=True)
 
 
 def talk(
@@ -148,15 +148,15 @@ async def _talk(engines: Engines, settings: Settings, speaker: Speaker, heard: _
             if heard.microphone is not None:
                 try:
                     async with Microphone(heard.microphone or None) as frames:
-                        notes.print(_how_to_speak(settings), markup=False)
+                        notes.print(_how_to_speak(settings))
                         await talk.listen(frames, recorder.microphone if recorder else None)
                         return
                 except AudioError as error:
-                    notes.print(str(error), markup=False)
+                    notes.print(str(error))
             notes.print("Type a line and press Enter; an empty line ends it.")
             while line := (await call("keyboard", sys.stdin, sys.stdin.readline, None)).strip():
                 if not sys.stdin.isatty():
-                    console.print("  you ", line, markup=False)
+                    console.print("  you ", line)
                 talk.type(line)
                 await talk.idle()
 
@@ -190,7 +190,7 @@ def export(
         change, config, vad=vad, stt=stt, llm=llm, tts=tts, language=language
     )
     write_assistant(file, settings, force=force)
-    notes.print(f"{file}: start it with  python {file}", markup=False, soft_wrap=True)
+    notes.print(f"{file}: start it with  python {file}", soft_wrap=True)
 
 
 def _engines(settings: Settings, *, say: bool) -> Engines:
@@ -200,7 +200,7 @@ def _engines(settings: Settings, *, say: bool) -> Engines:
     engines = load_engines(running.may_pull(settings))
     if say:
         for choice in engines.choices:
-            notes.print(str(choice), style="dim", markup=False)
+            notes.print(str(choice), style="dim")
     return engines
 
 
