@@ -63,9 +63,7 @@ class Pool:
     def close(self) -> None:
         """End those that have nothing to do."""
         for worker in self._free:
-            close: Any = getattr(worker, "close", None)
-            if close is not None:
-                close()
+            closed(worker)
 
 
 class Once(Generic[E]):
@@ -83,6 +81,12 @@ class Once(Generic[E]):
             return self._engine
 
     _engine: E
+
+
+def closed(engine: Any) -> None:
+    """End what the engine has running, where there may be something."""
+    if hasattr(engine, "close"):
+        engine.close()
 
 
 def pooled(

@@ -16,6 +16,7 @@ from typing import Any
 
 from voice_kit.converse.steps import StageFailedError, call, name_of, stream
 from voice_kit.errors import EngineFailedError, VoiceKitError
+from voice_kit.serve.pool import closed
 from voice_kit.serve.ray_app import ReplicaError
 from voice_kit.serve.ray_cluster import FIX, Deployment
 
@@ -55,9 +56,7 @@ class Far:
     def close(self) -> None:
         """Look for it no more, and end what stands in for it."""
         self.there.closed()
-        close: Any = getattr(self.here, "close", None)
-        if close is not None:
-            close()
+        closed(self.here)
 
     async def once(self, method: str, *about: Any) -> Any:
         """What a method gives. Raises `EngineFailedError`."""

@@ -21,7 +21,8 @@ from voice_kit.serve.limits import Limits
 from voice_kit.serve.metrics import Metrics
 from voice_kit.serve.part import Part, Unrecorded
 from voice_kit.serve.places import Places, make_places
-from voice_kit.serve.pool import Once, pooled
+from voice_kit.serve.pool import Once, closed, pooled
+from voice_kit.serve.ray_app import STAGES
 from voice_kit.serve.recordings import Recordings
 from voice_kit.serve.tracing import Tracing
 from voice_kit.settings import Settings, home
@@ -77,9 +78,12 @@ class Shared:
     @property
     def degraded(self) -> list[str]:
         """What it does without right now, by names that are known here."""
-        lines = [getattr(self.engines, stage, None) for stage in ("stt", "llm", "tts")]
-        lent = any(line and getattr(line.current, "away", False) for line in lines)
-        return ["redis"] * bool(self.places.problem) + ["ray"] * lent
+        there = [getattr(self.engines, stage).current for stage in STAGES] if self.engines else []
+        without = {
+            "redis": bool(self.places.problem),
+            "ray": any(getattr(engine, "away", False) for engine in there),
+        }
+        return [name for name, missing in without.items() if missing]
 
     def engines_for_one(self) -> Engines:
         """The same engines in lines of their own: what stands in for one in a conversation does
@@ -142,9 +146,7 @@ class Shared:
 
     def close(self) -> None:
         """End what the engines have running, and send the traces that are left. Blocks."""
-        close = getattr(self.engines.stt.current, "close", None)
-        if close is not None:
-            close()
+        closed(self.engines.stt.current)
         self.tracing.close()
         if self.recordings is not None:
             self.recordings.close()

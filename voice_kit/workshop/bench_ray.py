@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -17,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from voice_kit.serve.ray_cluster import ENVIRONMENT, QUIET
+from voice_kit.serve.ray_cluster import imported
 from voice_kit.serve.ray_far import Far
+from voice_kit.serve.ray_start import started_here
 from voice_kit.types import Samples
 from voice_kit.workshop.peers.table import spread
 
@@ -77,11 +77,10 @@ async def measure(handle: Any, calls: int = CALLS) -> dict[str, Any]:
 
 def main(calls: int) -> dict[str, Any]:
     """Start a cluster, measure, and end it."""
-    os.environ |= ENVIRONMENT
-    import ray
+    ray = imported("local")
     from ray import serve
 
-    ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, **QUIET)
+    started_here(ray)
     try:
         probe: Any = serve.deployment(Probe, name="probe", ray_actor_options={"num_cpus": 0})
         serve.run(probe.bind(), name="bench", route_prefix=None)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 from voice_kit.engines import Stage
 from voice_kit.errors import VoiceKitError, install, need
 from voice_kit.serve.ray_app import NAME, STAGES, Replica, Together
-from voice_kit.serve.ray_cluster import ENVIRONMENT, FIX
+from voice_kit.serve.ray_cluster import FIX, imported
 from voice_kit.serve.ray_start import started_here
 from voice_kit.settings import Settings
 from voice_kit.workshop.fakes import Script, scripted
@@ -75,8 +74,7 @@ def strike(stage: str) -> None:
 
 def main() -> None:
     """Run it."""
-    os.environ |= ENVIRONMENT
-    import ray
+    ray = imported("local")
     from ray import serve
 
     started_here(ray)

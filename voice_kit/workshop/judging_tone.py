@@ -15,6 +15,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,9 @@ SPELLED = {
 """What people say in our recordings, and PocketSphinx's dictionary lacks."""
 
 
+_judge = cache(judge_text.TextJudge)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """A recording up to some word, as it is heard."""
@@ -63,8 +67,7 @@ class Ending:
     @property
     def words(self) -> float:
         """What the words alone speak for the end."""
-        score = sum(weight for _, weight in judge_text.TextJudge().reasons(self.text))
-        return judge_text.doubted(score, self.confident)
+        return judge_text.doubted(sum(w for _, w in _judge().reasons(self.text)), self.confident)
 
     def as_line(self) -> str:
         """As a line of the file."""
