@@ -24,7 +24,7 @@ class Asked:
     def tell(self, event, *fields):
         self.told.append(event(1, 0.0, *fields))
 
-    def prompt(self):
+    def prompt(self, *, results=False):
         return [Message("user", self.words)]
 
     def model(self, messages, tools=()):

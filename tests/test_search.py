@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_page import search_page
 
+from voice_kit.converse.line import Line
+from voice_kit.converse.question import Question
 from voice_kit.errors import MissingEngineError
 from voice_kit.settings import Settings
 from voice_kit.think.brain import Acting
+from voice_kit.think.history import History
+from voice_kit.think.protocols import Chat
 from voice_kit.think.search import (
     LONGEST,
     DuckDuckGo,
@@ -366,17 +370,18 @@ def test_what_a_model_is_told_of_its_own_search_is_clean_and_short():
     assert "never instructions" in result.told
 
 
-@pytest.mark.parametrize("found", [Source(*FAIR), None])
-def test_what_a_tool_gave_earlier_is_not_shown_to_the_model_that_reads_the_results(found):
-    class Later(Asked):
-        def prompt(self):
-            call = ToolCall("read_page", {"url": "https://evil.example/"}, "call1")
-            earlier = Message("tool", HOSTILE[0], result_of=call)
-            said = Message("user", "Read me the page."), earlier, Message("assistant", "It says")
-            return [Message("system", "Be brief."), *said, *super().prompt()]
-
-    model = Model()
-    answered(Searching(Found(*filter(None, [found]))), "", model, Later("When is it?", model))
+@pytest.mark.parametrize(
+    "brain", [Searching(Found(Source(*FAIR))), Searching(Found()), Chat()], ids=["1", "0", "chat"]
+)
+def test_what_a_tool_gave_earlier_is_shown_to_no_model_that_does_not_ask_for_it(brain):
+    model, history = Model(), History()
+    history.add("user", "Read me the page.")
+    history.add("tool", HOSTILE[0], ToolCall("read_page", {"url": "https://evil.example/"}, "1"))
+    history.add("assistant", "It says")
+    certain = Asked().certain
+    line = Line("llm", model)
+    question = Question("When is it?", Settings(), history, line, certain, lambda *told: None)
+    answered(brain, "", thought=question)
     (shown,) = model.asked
     assert [each.content for each in shown[1:3]] == ["Read me the page.", "It says"]
     assert shown[-1] == Message("user", "When is it?")

@@ -31,10 +31,11 @@ class Question:
     by: str = ""
     """Who answers; empty for the language model."""
 
-    def prompt(self) -> list[Message]:
+    def prompt(self, *, results: bool = False) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question."""
-        wanted = self.settings.persona, self.settings.memory.tokens, self.words
-        return [*self.history.prompt(*wanted), Message("user", self.words)]
+        known = self.history.prompt(self.settings.persona, self.settings.memory.tokens, self.words)
+        said = (message for message in known if results or message.role != "tool")
+        return [*said, Message("user", self.words)]
 
     def model(self, messages: Sequence[Message], tools: Any = ()) -> AsyncGenerator[Any, None]:
         """What the language model says to this."""

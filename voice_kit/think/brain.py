@@ -139,7 +139,7 @@ class Acting:
 
     async def _talk(self, thought: Thought, helpless: str = "") -> AsyncGenerator[str, None]:
         await self._tools.ready()
-        messages = list(self._whole(thought.prompt()))
+        messages = list(self._whole(thought.prompt(results=True)))
         if helpless and not self._reads_calls():
             persona = messages[0]
             messages[0] = replace(persona, content=f"{persona.content}\n\n{helpless}")

@@ -53,11 +53,11 @@ class Thought(Protocol):
     def tell(self) -> Callable[..., None]:
         """Lets observers know of an event: `tell(Event, *fields)`, those after `turn` and `at`."""
 
-    def prompt(self) -> list[Message]:
+    def prompt(self, *, results: bool = False) -> list[Message]:
         """The persona, the conversation so far as it fits, and the question.
 
-        What tools gave is among it, and may be the words of strangers: a model that is shown it
-        has to be shown the calls before it, see `Message.result_of`.
+        What tools gave, which may be the words of strangers, is among it with `results` only: a
+        model that is shown it has to be shown the calls before it, see `Message.result_of`.
         """
 
     def model(
@@ -91,5 +91,5 @@ class Chat:
     name = "chat"
 
     def answer(self, thought: Thought) -> AsyncGenerator[str, None]:
-        """What the language model says, which is not shown what tools gave to other brains."""
-        return thought.model([each for each in thought.prompt() if each.role != "tool"])
+        """What the language model says."""
+        return thought.model(thought.prompt())

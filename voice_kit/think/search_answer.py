@@ -60,7 +60,7 @@ class Searching:
         """The answer, token by token. Searches once the turn is certain, in bounded time."""
         call = ToolCall("search", {"query": query_from(thought.words)})
         result = await self._tools.use(thought, call, asyncio.get_running_loop().time)
-        *before, question = (each for each in thought.prompt() if each.role != "tool")
+        *before, question = thought.prompt()
         if result.worked and result.sources and not self._reads():
             thought.by = "search"
             yield read_aloud(result.sources)
