@@ -33,7 +33,7 @@ from voice_kit.serve.outbox import Outbox
 from voice_kit.serve.protocol import HEADER, VIEWS, Heard, Silence, Sound
 from voice_kit.serve.socket_audio import LOST, SocketMicrophone
 from voice_kit.serve.socket_speaker import SocketSpeaker
-from voice_kit.types import FRAME, Audio
+from voice_kit.types import FRAME, RATE, Audio
 
 JWT = Serve(secret="a secret of thirty-two bytes or more")
 STORY = " ".join(f"word{number}" for number in range(200)) + "."
@@ -458,6 +458,86 @@ def test_more_sound_than_its_share_is_not_heard_and_the_session_goes_on():
     assert error["error"]["code"] == "rate_limit_exceeded"
     assert limits["rate_limits"][0]["reset_seconds"] > 0
     assert transcript(done) == "You said hello."
+
+
+def test_who_is_over_the_limit_gets_no_more_in_by_sending_it_in_small_pieces(monkeypatch):
+    taken = []
+    monkeypatch.setattr(SocketMicrophone, "take", lambda self, sound: taken.append(sound))
+
+    async def scene(address):
+        async with connected(address) as socket:
+            for number in range(1000):
+                await socket.send(sound_message(number, np.zeros((1, FRAME), np.int16)))
+            await type_line(socket, "hello")
+            await until(socket, "response.done")
+
+    with served(sound_per_minute=5) as address:
+        asyncio.run(scene(address))
+    assert 4.7 <= sum(each.frames.size for each in taken) / RATE <= 5.3
+
+
+def test_sound_that_a_client_gathers_counts_whatever_number_its_frames_have():
+    transcriber = Loudness()
+
+    async def scene(address):
+        async with connected(address) as socket:
+            await socket.send(silence_message(0, 100))
+            by_hand = {"audio": {"input": {"turn_detection": None}}}
+            await say(socket, type="session.update", session=by_hand)
+            for _ in range(20):
+                await socket.send(sound_message(69, speech_frames(1.0)))
+            await say(socket, type="input_audio_buffer.commit")
+            await say(socket, type="response.create")
+            await until(socket, "response.done")
+
+    with served(stubs(stt=transcriber), sound_per_minute=5) as address:
+        asyncio.run(scene(address))
+    assert sum(transcriber.seconds) <= 2
+
+
+def test_so_many_lines_are_kept_until_a_client_asks_for_a_response(gateway):
+    async def scene():
+        async with connected(gateway) as socket:
+            content = [{"type": "input_text", "text": "more"}]
+            item = {"type": "message", "role": "user", "content": content}
+            for _ in range(listening.MOST + 3):
+                await say(socket, type="conversation.item.create", item=item)
+            await say(socket, type="response.create")
+            seen = []
+            await until(socket, "response.done", seen=seen)
+            return [each for each in seen if isinstance(each, dict)]
+
+    seen = asyncio.run(scene())
+    assert [each["error"]["code"] for each in seen if each["type"] == "error"] == [
+        "too_many_items"
+    ] * 3
+    typed = [each for each in seen if each["type"] == "conversation.item.done"]
+    assert len([each for each in typed if each["item"]["role"] == "user"]) == listening.MOST
+
+
+def test_no_more_sound_is_kept_for_being_committed_piece_by_piece(monkeypatch):
+    monkeypatch.setattr(listening, "LONGEST", 2.0)
+    transcriber = Loudness()
+
+    async def scene(address):
+        async with connected(address) as socket:
+            by_hand = {"audio": {"input": {"turn_detection": None}}}
+            await say(socket, type="session.update", session=by_hand)
+            for number in range(10):
+                await socket.send(sound_message(number, speech_frames(0.5)))
+                await say(socket, type="input_audio_buffer.commit")
+            await say(socket, type="response.create")
+            seen = []
+            await until(socket, "response.done", seen=seen)
+            return [each for each in seen if isinstance(each, dict)]
+
+    with served(stubs(stt=transcriber)) as address:
+        seen = asyncio.run(scene(address))
+    assert {each["error"]["code"] for each in seen if each["type"] == "error"} == {
+        "buffer_full", "input_audio_buffer_commit_empty"
+    }  # fmt: skip
+    assert len([each for each in seen if each["type"] == "input_audio_buffer.committed"]) == 3
+    assert transcriber.seconds == [pytest.approx(1.5, abs=0.1)]
 
 
 def test_who_comes_back_has_no_new_share_of_sound_and_another_person_has_one():

@@ -33,6 +33,8 @@ LONGEST = 120.0
 """Seconds of sound that a client may gather before it says that it has finished."""
 SHORTEST = 0.1
 """Seconds of sound that can be words."""
+MOST = 32
+"""Lines that a client may write before it asks for a response."""
 COUNTED = 0.25
 """Seconds of sound that are counted at once: counting each frame would cost as much as hearing."""
 
@@ -61,10 +63,11 @@ class Listener:
         self._teller, self._update, self._typed = teller, update, typed
         self._recorder = recorder
         self._count, self._uncounted = sound, 0.0
+        self._refused = False  # whether what was counted last was too much
         self._gathered: list[bytes] = []
         self._gathered_rate = OUT_RATE
         self._seconds = 0.0
-        self._committed: list[bytes] = []
+        self._committed: list[Audio] = []
         self._lines: list[tuple[str, str]] = []  # written, and not answered yet
 
     async def take(self, message: str | bytes) -> None:
@@ -86,10 +89,10 @@ class Listener:
             self._teller.error("internal_error", why, kind="server_error")
 
     def _hear(self, message: Sound | Silence) -> None:
-        self._sound(self._microphone.seconds(message))
         if not self.manual:
-            self._microphone.take(message)
-        elif isinstance(message, Sound):
+            if self._may_send(self._microphone.seconds(message)):
+                self._microphone.take(message)
+        elif isinstance(message, Sound) and self._may_send(message.frames.size / RATE):
             self._gather(message.frames.tobytes(), RATE)
 
     async def _do(self, asked: Asked) -> None:
@@ -106,10 +109,10 @@ class Listener:
             case "input_audio_buffer.clear":
                 self._clear()
             case "conversation.item.create":
+                if len(self._lines) >= MOST:
+                    raise BadMessageError("too_many_items", "Ask for a response first.", about)
                 self._lines.append((asked.role, asked.text))
                 self._teller.typed(asked.item_id, asked.role, asked.text)
-                if len(self._lines) > 32:
-                    raise BadMessageError("too_many_items", "Ask for a response first.", about)
             case "response.create":
                 self._respond(asked)
             case "response.cancel" | "output_audio_buffer.clear":
@@ -122,23 +125,29 @@ class Listener:
             case "session.authenticate":
                 return  # who is in already may say so again
 
-    def _sound(self, seconds: float) -> None:
+    def _may_send(self, seconds: float) -> bool:
+        """Count so much sound. Raises `OverLimit` where it is too much; what comes after that is
+        not heard either, until some of it fits in again."""
         self._uncounted += seconds
         if self._uncounted >= COUNTED:
-            counted, self._uncounted = self._uncounted, 0.0
+            counted, self._uncounted, self._refused = self._uncounted, 0.0, True
             self._count(counted)
+            self._refused = False
+        return not self._refused
 
     def _append(self, data: bytes) -> None:
-        self._sound(len(data) / 2 / self.rate)
+        if not self._may_send(len(data) / 2 / self.rate):
+            return
         if self.manual:
             self._gather(data, self.rate)
         else:
             self._microphone.pcm(data, self.rate)
 
     def _gather(self, data: bytes, rate: int) -> None:
-        seconds = len(data) / 2 / rate
-        if self._seconds + seconds > LONGEST:
-            raise BadMessageError("buffer_full", f"At most {LONGEST:g} s of sound. Commit it.")
+        seconds, committed = len(data) / 2 / rate, sum(each.seconds for each in self._committed)
+        if committed + self._seconds + seconds > LONGEST:
+            fix = "Ask for a response." if committed else "Commit it."
+            raise BadMessageError("buffer_full", f"At most {LONGEST:g} s of sound. {fix}")
         if rate != self._gathered_rate:
             self._gathered, self._seconds, self._gathered_rate = [], 0.0, rate
         self._gathered.append(data)
@@ -151,7 +160,8 @@ class Listener:
         if self._seconds < SHORTEST:
             why = "There is no sound to commit: append at least 0.1 s of it."
             raise BadMessageError("input_audio_buffer_commit_empty", why, about)
-        self._committed += self._gathered
+        samples = to_float(np.frombuffer(b"".join(self._gathered), "<i2"))
+        self._committed.append(convert(Audio(samples, self._gathered_rate), RATE))
         self._gathered, self._seconds = [], 0.0
         self._teller.commit()
 
@@ -164,7 +174,7 @@ class Listener:
 
     def _respond(self, asked: Asked) -> None:
         lines, self._lines = self._lines, []
-        sound, self._committed = b"".join(self._committed), []
+        sound, self._committed = self._committed, []
         question = ""
         if not sound and lines and lines[-1][0] == "user":
             question = lines.pop()[1]
@@ -177,7 +187,7 @@ class Listener:
             self._talk.history.add("user" if role == "user" else "assistant", text)
             self._recorder.did("written", [role, text])
         if sound:
-            self._answer(Audio(to_float(np.frombuffer(sound, "<i2")), self._gathered_rate))
+            self._answer(Audio(np.concatenate([each.samples for each in sound]), RATE))
         else:
             self._typed(question)
             self._talk.type(question)
@@ -185,7 +195,7 @@ class Listener:
     def _answer(self, sound: Audio) -> None:
         """Answer what the client says is a whole turn."""
         self._talk.hush()
-        given.answer(self._talk, self._recorder.said(convert(sound, RATE)))
+        given.answer(self._talk, self._recorder.said(sound))
 
     def _truncate(self, asked: Asked) -> None:
         if number := self._teller.playback_of(asked.item_id):
