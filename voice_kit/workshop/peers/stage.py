@@ -164,16 +164,19 @@ async def _turns(job: Job, converse: Conversation) -> list[dict[str, Any]]:
 
 
 async def _load(job: Job, converse: Conversation) -> list[dict[str, Any]]:
-    """Many conversations in one process, each at another place of the same sound."""
+    """Many conversations in one process, each at another place of the same sound, and of a frame:
+    microphones of strangers do not deliver at the same moment."""
     sound = job.hear()
     records = [Record() for _ in range(job.conversations)]
     step = len(sound) // job.conversations
     twice = np.concatenate((sound, sound))
     empty = _resident()
-    talks = [
-        asyncio.ensure_future(converse(job, twice[index * step :][: len(sound)], record))
-        for index, record in enumerate(records)
-    ]
+
+    async def begin(index: int, record: Record) -> None:
+        await asyncio.sleep(index / job.conversations * FRAME / RATE)
+        await converse(job, twice[index * step :][: len(sound)], record)
+
+    talks = [asyncio.ensure_future(begin(*one)) for one in enumerate(records)]
     await asyncio.sleep(SETTLE + 3)
     cpu, began = time.process_time(), time.monotonic()
     await asyncio.sleep(len(sound) / RATE - 6)
