@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import httpx
@@ -584,6 +585,51 @@ def test_a_session_that_is_too_old_ends_and_says_so():
 
     with served(session_minutes=0.005) as address:
         assert asyncio.run(scene(address)) == ("rate_limit_exceeded", 4429)
+
+
+def test_a_session_that_is_too_old_ends_however_slowly_its_client_hears_the_last_answer():
+    async def scene(address):
+        async with connected(address) as socket, asyncio.timeout(20):
+            await type_line(socket, "go on")
+            with pytest.raises(websockets.ConnectionClosed) as gone:
+                for heard in range(1_000_000):
+                    told = [{"id": 1, "samples": heard}]
+                    await say(socket, type="voice_kit.heard", heard=told)
+                    await asyncio.sleep(0.1)
+            return gone.value.rcvd.code
+
+    with served(stubs(llm=Parrot(STORY)), session_minutes=0.005, drain_seconds=0.5) as address:
+        assert asyncio.run(scene(address)) == 4429
+
+
+def test_who_asks_once_their_session_ends_is_told_to_connect_again():
+    @dataclass
+    class LastAnswer(Parrot):
+        sessions: set = field(default_factory=set)
+
+        async def reply(self, messages):
+            for session in self.sessions:
+                session.end(4429, "Enough.", polite=True)
+            async for token in super().reply(messages):
+                yield token
+
+    async def scene(address):
+        async with connected(address, binary=False) as socket:
+            await type_line(socket, "hello")
+            await until(socket, "response.output_audio.delta")
+            async with asyncio.timeout(20):
+                (session,) = parrot.sessions
+                while not session.microphone.closed:  # noqa: ASYNC110 - on another loop
+                    await asyncio.sleep(0)
+            await type_line(socket, "what else?")
+            error = await until(socket, "error")
+            return error["error"]["code"], await closed(socket)
+
+    parrot = LastAnswer()
+    with served(stubs(llm=parrot, tts=Tone(word=1.0)), drain_seconds=20) as address:
+        parrot.sessions = address.shared.sessions
+        assert asyncio.run(scene(address)) == ("session_ends", 4429)
+    assert [prompt[-1] for prompt in parrot.prompts] == [("user", "hello")]
 
 
 @contextmanager

@@ -89,6 +89,8 @@ class Listener:
             self._teller.error("internal_error", why, kind="server_error")
 
     def _hear(self, message: Sound | Silence) -> None:
+        if self._microphone.closed:
+            return
         if not self.manual:
             if self._may_send(self._microphone.seconds(message)):
                 self._microphone.take(message)
@@ -136,7 +138,7 @@ class Listener:
         return not self._refused
 
     def _append(self, data: bytes) -> None:
-        if not self._may_send(len(data) / 2 / self.rate):
+        if self._microphone.closed or not self._may_send(len(data) / 2 / self.rate):
             return
         if self.manual:
             self._gather(data, self.rate)
@@ -173,6 +175,9 @@ class Listener:
         self._teller.say("input_audio_buffer.cleared")
 
     def _respond(self, asked: Asked) -> None:
+        if self._microphone.closed:
+            why = "This session ends. Connect again, and ask there."
+            raise BadMessageError("session_ends", why, asked.event_id)
         lines, self._lines = self._lines, []
         sound, self._committed = self._committed, []
         question = ""

@@ -118,7 +118,8 @@ class Session:
                     if reading.done():
                         reading.result()
                     if self._polite:
-                        await _first(reading, self._hurry.wait(), self._finish(hearing))
+                        enough = asyncio.sleep(self.shared.serve.drain_seconds)
+                        await _first(reading, self._hurry.wait(), enough, self._finish(hearing))
                     raise EndedError
                 finally:
                     self.speaker.leave()
@@ -130,7 +131,7 @@ class Session:
 
     def _greet(self, hold: Hold) -> None:
         self._conversation = hold.id
-        listener = self._listener = Listener(
+        self._listener = Listener(
             self.talk,
             self.microphone,
             self.speaker,
@@ -140,7 +141,6 @@ class Session:
             self._typed,
             self._recorder,
         )
-        self._take = listener.take
         self.teller.say("session.created", session=self._described())
 
     def _assistant(self, hold: Hold, observers: list[Observer]) -> Assistant:
@@ -177,7 +177,7 @@ class Session:
                 self.teller.over(limit)
                 self.end(limit.close, limit.message)
                 return
-            await self._take(taken)
+            await self._listener.take(taken)
 
     async def _update(self, asked: Asked) -> None:
         wishes, settings = wished(asked.session, self._wishes, self.settings)
