@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from voice_kit.errors import MissingEngineError, VoiceKitError
+from voice_kit.workshop import leash
 from voice_kit.workshop.gateways import Gateway, Program, Redis
 
 pytestmark = pytest.mark.needs("serve")
@@ -53,6 +54,21 @@ def test_a_program_that_is_killed_or_ended_is_over_when_that_returns():
         end(program)
         assert not program.running
         program.end()
+
+
+def test_what_a_program_prints_at_once_comes_after_its_number(monkeypatch, capfd):
+    class Quick(subprocess.Popen):
+        """Has ended, and said all, before its number is known: as a Redis on a busy machine."""
+
+        def __init__(self, *words, **more):
+            super().__init__(*words, **more)
+            self.wait()
+
+    monkeypatch.setattr(subprocess, "Popen", Quick)
+    assert leash.main([sys.executable, "-c", "print('ready'); print('steady')"]) == 0
+    number, *said = capfd.readouterr().out.split()
+    assert number.isdigit()
+    assert said == ["ready", "steady"]
 
 
 def test_why_a_program_did_not_start_is_told():
