@@ -39,7 +39,7 @@ lab: $(WORKSHOP) ## check this machine, then open the notebooks
 	  echo "No browser on this machine: open the address below in yours (Ctrl-C stops)."; \
 	  flags="$$flags --no-browser"; \
 	fi; \
-	exec ../$(PY) -m jupyterlab $$flags
+	PATH="$$(cd ../$(BIN) && pwd):$$PATH" exec ../$(PY) -m jupyterlab $$flags
 
 slides: $(REVEAL) $(SLIDES) ## show the talk that goes with the course, sounds and all
 	@$(PY) slides/build.py --serve --repository "$(REPOSITORY)"

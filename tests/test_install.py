@@ -222,6 +222,17 @@ def test_make_lab_examines_the_machine_and_opens_the_notebooks(kitchen):
         assert opened.endswith("--no-browser")
 
 
+def test_the_terminals_and_cells_of_jupyterlab_find_the_kits_commands(kitchen):
+    (kitchen.folder / "notebooks").mkdir()
+    kitchen.install(".venv/.workshop")
+    python = kitchen.folder / ".venv/bin/python"
+    asks = f'case "$*" in *jupyterlab*) command -v voice-kit >> "{kitchen.folder}/log" ;; esac\n'
+    python.write_text(python.read_text() + asks)
+    done = kitchen.make("lab")
+    assert done.returncode == 0, done.stderr
+    assert kitchen.log()[-1] == str(kitchen.folder / ".venv/bin/voice-kit")
+
+
 def test_what_the_doctor_finds_keeps_nobody_from_the_notebooks(kitchen):
     (kitchen.folder / "notebooks").mkdir()
     kitchen.install(".venv/.workshop")
