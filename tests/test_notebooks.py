@@ -1,5 +1,6 @@
 """The notebooks are as their sources say, and run from top to bottom with nothing but this."""
 
+import ast
 import base64
 import importlib.util
 import json
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 NAMES = [source.with_suffix(".ipynb").name for source in SOURCES]
+AS_IN_A_CELL = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 LONGEST = 60
 """Seconds for a cell, and for a whole notebook on a machine that does little else."""
 
@@ -41,6 +43,10 @@ def text(cell):
     return "".join(cell["source"])
 
 
+def code(cells):
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
 # The notebooks that are there
 
 
@@ -58,10 +64,9 @@ def test_the_notebooks_are_as_their_sources_say():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_carries_no_outputs(name):
-    cells = [cell for path in both(name) for cell in read(path)["cells"]]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert code
-    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    cells = code([cell for path in both(name) for cell in read(path)["cells"]])
+    assert cells
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,6 +95,44 @@ def test_headings_skip_no_level(name):
     levels = [len(marks) for marks in re.findall(r"^(#+) ", "\n".join(prose), re.MULTILINE)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_hint_that_a_check_offers_can_be_asked_for(name):
+    cells = [text(cell) for cell in code(read(NOTEBOOKS / name)["cells"])]
+    checks = [at for at, cell in enumerate(cells) if re.search(r"^check\(", cell, re.MULTILINE)]
+    assert not checks or "hint" in names(cells[: checks[0] + 1], ast.Store)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_that_goes_on_needs_an_optional_section(name):
+    optional, left_out, goes_on = False, [], []
+    for cell in read(NOTEBOOKS / name)["cells"]:
+        for heading in re.findall(r"^##? .*", text(cell), re.M):
+            optional = "OPTIONAL" in heading if cell["cell_type"] == "markdown" else optional
+        if cell["cell_type"] == "code":
+            (left_out if optional else goes_on).append(text(cell))
+    missing = names(left_out, ast.Store) - names(goes_on, ast.Store)
+    assert not missing & names(goes_on, ast.Load)
+
+
+def test_some_notebooks_have_optional_sections_with_code():
+    assert sum("## OPTIONAL" in source.read_text(encoding="utf-8") for source in SOURCES) > 5
+
+
+def names(cells, use):
+    """The names that these cells bind, or read."""
+    found = set()
+    for cell in cells:
+        python = "\n".join(line for line in cell.splitlines() if not line.startswith("%"))
+        for node in ast.walk(compile(python, "cell", "exec", AS_IN_A_CELL)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, use):
+                found.add(node.id)
+            elif use is ast.Store and isinstance(node, ast.alias):
+                found.add((node.asname or node.name).partition(".")[0])
+            elif use is ast.Store and hasattr(node, "body") and hasattr(node, "name"):
+                found.add(node.name)
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,9 @@
 # **Needs** nothing but this notebook. **Time** 10 minutes.
 #
 # **Hear → think → speak**: you are here, before the first word.
+#
+# Is this your first notebook? *Shift* and *Enter* together run a cell and go on to the next; *Run →
+# Run All Cells* runs them all.
 
 # %% tags=["parameters"]
 LIVE = False  # True when you sit at a machine with a microphone
@@ -27,8 +30,10 @@ for package in ("voice-kit", "numpy", "faster-whisper", "pocketsphinx", "ollama"
 # ## The engines
 #
 # Four engines make an assistant: one notices speech (`vad`), one writes it down (`stt`), one thinks
-# of an answer (`llm`), one says it (`tts`). For each, *auto* takes the best that is here, says why,
-# and how you would get a better one. The embedded ones are always here, without a network.
+# of an answer (`llm`), one says it (`tts`). A fifth, the `judge`, guesses if you have finished.
+# For each, *auto* takes the best that is here, says why, and how you would get a better one: what
+# begins with `voice-kit` is a command, see below. The embedded ones are always here, without
+# a network.
 
 # %%
 from voice_kit import engines
@@ -77,7 +82,9 @@ else:
 # %% [markdown]
 # ## What you built
 #
-# A list of what is here: a Python with its packages, four engines, a loudspeaker you have heard.
-# In a terminal, `voice-kit doctor` checks the same and more, and says how to mend what is missing.
+# A list of what is here: a Python with its packages, the engines, a loudspeaker you have heard.
+# `voice-kit doctor` checks the same and more, and says how to mend what is missing. Type such
+# commands in a terminal of JupyterLab (*File → New → Terminal*). In another one they need
+# `source .venv/bin/activate` before (Windows: `.venv\Scripts\activate`), in the checkout.
 #
 # Next: [Sound is numbers](01_sound_is_numbers.ipynb)

@@ -82,14 +82,13 @@ def in_frames(samples):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(in_frames)
 
 # %% [markdown]
-# Stuck? Run `from voice_kit.workshop.checks import hint` in a new cell, and then `hint()`, up to
-# three times. Whether yours passes or not, the lesson goes on:
-# `mine` takes your function once it is right, and the package's until then.
+# Stuck? Run `hint()` in a new cell, up to three times. Whether yours passes or not, the lesson goes
+# on: `mine` takes your function once it is right, and the package's until then.
 
 # %%
 from voice_kit.audio.microphone import frames

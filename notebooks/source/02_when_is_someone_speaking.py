@@ -63,7 +63,7 @@ def loud_frames(levels, margin):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(loud_frames)
 

@@ -199,7 +199,7 @@ def word_error_rate(said, heard):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(word_error_rate)
 
@@ -336,9 +336,9 @@ sounds = {
 sounds = {name: Audio(samples.astype(np.float32), RATE) for name, samples in sounds.items()}
 found = {name: (heard_in(audio), probabilities(vad, audio)) for name, audio in sounds.items()}
 for name, (text, chances) in found.items():
+    print(f"{name:<18} highest chance of speech {chances.max():4.2f}   heard: “{text}”")
     if name in ("hum", "whistle"):
         display(sounds[name])
-    print(f"{name:<18} highest chance of speech {chances.max():4.2f}   heard: “{text}”")
 if not any(found[name][0] for name in ("hum", "whistle", "cough")):
     print(f"{stt.name} has invented nothing, this time.")
 

@@ -211,7 +211,7 @@ def first_token_time(tokens):
 # %% tags=["check"]
 import time
 
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(first_token_time)
 
@@ -470,7 +470,7 @@ print(f"Shown now, from the oldest: “{prompt[1].content}” …")
 #
 # - Give your assistant a persona of its own: `settings.changed({"persona": "…"})`, or `persona` in
 #   `voice-kit.toml`. Which sentence of it does a small model forget first?
-# - Join a thousand pairs instead of four hundred. When do whole words become tokens?
+# - Join a thousand pairs instead of six hundred. When do whole words become tokens?
 # - `voice-kit ask "What is a token?"` in a terminal; with `--llm ollama:…` if you have it.
 
 # %% [markdown]

@@ -194,7 +194,7 @@ def sentences(tokens):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(sentences)
 

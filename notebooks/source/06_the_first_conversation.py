@@ -115,7 +115,7 @@ def answer(question, transcribe, reply, cut, speak):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(answer)
 
@@ -237,7 +237,7 @@ print(f"The longest part is “{max(measured, key=measured.get)}”.")
 # `Conversation` is your chain with everything that a live one needs: it never stops listening, it
 # can be interrupted, it remembers, a stage that fails costs one turn, and every event goes to
 # whoever observes. The `Timeline` observes; so it can say where the time went. The sound goes to
-# a silent loudspeaker here, which takes as long as a real one.
+# a silent loudspeaker here, which takes as long as a real one: about ten seconds.
 
 # %%
 from voice_kit.audio.microphone import FileMicrophone

@@ -75,7 +75,7 @@ def playback_starts(ready, lengths):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(playback_starts)
 
@@ -115,7 +115,8 @@ plt.show()
 # ## A conversation to experiment with
 #
 # Arguments about speed are settled by measuring. Here a conversation is held once, with everything
-# in it recorded: what was heard, when, and what each engine took.
+# in it recorded: what was heard, when, and what each engine took. The second question comes before
+# the first answer is over. It is held in real time, which takes about half a minute.
 
 # %%
 import tempfile

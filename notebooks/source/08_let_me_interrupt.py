@@ -41,7 +41,7 @@ def takes_the_turn(text, seconds):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(takes_the_turn)
 

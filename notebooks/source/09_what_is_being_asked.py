@@ -107,7 +107,7 @@ def choose(chances, at_least):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(choose)
 
@@ -157,7 +157,7 @@ def show(name, decide):
         table = count([(wanted, decide(text)) for wanted, text in cases])
         right = sum(table.get((kind, kind), 0) for kind in KINDS) / len(cases)
         print(f"{name}, {label}: {right:.1%}")
-    print("wanted " + "".join(f"{kind:>8}" for kind in KINDS) + "   (found)")
+    print("the last set:\nwanted " + "".join(f"{kind:>8}" for kind in KINDS) + "   (found)")
     for wanted in KINDS:
         print(f"{wanted:<7}" + "".join(f"{table.get((wanted, kind), 0):>8}" for kind in KINDS))
 

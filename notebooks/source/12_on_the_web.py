@@ -71,7 +71,7 @@ def frames_message(number, frames):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(frames_message)
 
@@ -475,8 +475,8 @@ else:
 # %% [markdown]
 # ## Stop
 #
-# The gateway ends with this notebook, also when the kernel is restarted. Live, run this once you
-# have tried the page.
+# The gateway ends with this notebook, also when the kernel is restarted. Live it stays, for you to
+# try the page; `kit.end()` ends it, and `phone.end()` the one for phones.
 
 # %%
 await web.aclose()
@@ -498,7 +498,8 @@ print(f"The gateway is {'still there' if kit.running else 'gone'}.")
 # %% [markdown]
 # ## Things to try
 #
-# - Open `/docs` at the gateway's address: HTTP and socket, described.
+# - Begin again with `LIVE = True`, and open `/docs` at the gateway's address: HTTP and socket,
+#   described.
 # - Open the page in two tabs, and the same conversation in both. Which of them goes on?
 # - Send `message_of` the same number again and again. What does the gateway do with frames that it
 #   has heard already?

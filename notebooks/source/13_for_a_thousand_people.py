@@ -33,7 +33,7 @@ def conversations_at_once(per_minute, minutes):
 
 
 # %% tags=["check"]
-from voice_kit.workshop.checks import check, mine
+from voice_kit.workshop.checks import check, hint, mine
 
 check(conversations_at_once)
 
@@ -393,23 +393,7 @@ print(inspect.getsource(ray_app.build))
 # the replica that Ray starts instead, and that one has to load its engine first. Where a few
 # seconds of silence are too many, keep two replicas of everything.
 
-
 # %%
-async def ask(kit, text, conversation=""):
-    """The answer to a typed line, and the number of the conversation."""
-    address = f"{kit.socket}?conversation={conversation}" if conversation else kit.socket
-    content = [{"type": "input_text", "text": text}]
-    item = {"type": "message", "role": "user", "content": content}
-    async with websockets.connect(address, additional_headers=kit.headers) as socket:
-        await socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
-        await socket.send(json.dumps({"type": "response.create"}))
-        async with asyncio.timeout(60):
-            while (event := json.loads(await socket.recv()))["type"] != "response.done":
-                if event["type"] == "session.created":
-                    conversation = event["session"]["voice_kit"]["conversation"]
-    return event["response"]["output"][0]["content"][0]["transcript"], conversation
-
-
 if RAY:
     cluster = Gateway("--ray", "local", *chosen).ready()
     print(web.get(f"{cluster.address}/ready").json()["engines"])
@@ -431,7 +415,23 @@ else:
 # can read it: in **Redis**. Somebody tells the first gateway something, it is killed without
 # a warning, and the second is asked.
 
+
 # %%
+async def ask(kit, text, conversation=""):
+    """The answer to a typed line, and the number of the conversation."""
+    address = f"{kit.socket}?conversation={conversation}" if conversation else kit.socket
+    content = [{"type": "input_text", "text": text}]
+    item = {"type": "message", "role": "user", "content": content}
+    async with websockets.connect(address, additional_headers=kit.headers) as socket:
+        await socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        await socket.send(json.dumps({"type": "response.create"}))
+        async with asyncio.timeout(60):
+            while (event := json.loads(await socket.recv()))["type"] != "response.done":
+                if event["type"] == "session.created":
+                    conversation = event["session"]["voice_kit"]["conversation"]
+    return event["response"]["output"][0]["content"][0]["transcript"], conversation
+
+
 answer, number = await ask(first, "Remember that my cat is called Miso.")
 print(f"first gateway:  {answer}")
 first.kill()
