@@ -25,6 +25,7 @@ from helpers_serve import (
     until,
 )
 
+from voice_kit.audio.files import to_wav
 from voice_kit.audio.protocols import Playback
 from voice_kit.errors import VoiceKitError
 from voice_kit.serve import limits, listening, outbox, realtime
@@ -743,6 +744,27 @@ def test_a_gateway_that_stops_lets_an_answer_finish():
 
     with served(stubs(tts=Tone(word=0.2))) as address:
         assert asyncio.run(scene(address)) == ("completed", 1001)
+
+
+def test_a_gateway_that_stops_lets_an_answer_over_http_finish():
+    class Slow(Tone):
+        async def speak(self, text):
+            async for speech in super().speak(text):
+                yield speech
+                address.stop()
+                async with asyncio.timeout(20):
+                    while not address.shared.draining:  # noqa: ASYNC110 - uvicorn looks now and then
+                        await asyncio.sleep(0)
+                await asyncio.sleep(0.5)
+                yield speech
+
+    with served(stubs(tts=Slow()), drain_seconds=20) as address:
+        address.server.config.timeout_graceful_shutdown = 0.1
+        question = to_wav(Audio(np.full(RATE, 0.1, np.float32), RATE))
+        headers = {**address.headers, "Content-Type": "audio/wav"}
+        answer = httpx.post(f"{address}/v1/turn", content=question, headers=headers, timeout=30)
+    assert answer.status_code == 200
+    assert len(answer.content) == 44 + 2 * 24_000 * 2 * 4 * 0.05
 
 
 def test_a_gateway_that_stops_lets_nobody_in(gateway):

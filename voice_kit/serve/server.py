@@ -28,10 +28,10 @@ that has stopped to read is told so."""
 
 
 class Server(uvicorn.Server):
-    """Before it shuts down, nobody is let in, and answers under way may finish."""
+    """Before it shuts down, no session begins, and answers under way may finish."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening; drain; then close what is left."""
+        """Drain; stop listening; then close what is left."""
         app: Any = self.config.loaded_app
         while not isinstance(app, FastAPI):
             app = app.app

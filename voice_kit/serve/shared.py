@@ -128,8 +128,8 @@ class Shared:
         return self.recordings.begin(self.folder(subject, conversation).name)
 
     async def drain(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Let nobody in, and let answers under way finish; not longer than `drain_seconds`, nor
-        once somebody is in a `hurry`."""
+        """Let no session begin, and let answers under way finish, those over HTTP too; not longer
+        than `drain_seconds`, nor once somebody is in a `hurry`."""
         self.draining = True
         for session in list(self.sessions):
             session.drain()
@@ -140,7 +140,7 @@ class Shared:
 
     async def _empty(self, seconds: float, hurry: Callable[[], bool] = lambda: False) -> None:
         for _ in range(round(seconds / LOOK)):
-            if not self.sessions or hurry():
+            if not (self.sessions or self.limits.open) or hurry():
                 return
             await asyncio.sleep(LOOK)
 
