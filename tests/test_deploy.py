@@ -585,8 +585,13 @@ def test_every_pod_is_unprivileged_and_bounded():
             assert spec["securityContext"]["runAsUser"] == 10001
 
 
+GATEWAY = {"app": "gateway"}
+SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
+"""A pod of cert-manager's, in the namespace of the certificate, for HTTP-01."""
+
+
 def test_every_selector_finds_pods():
-    labelled = [labels for labels, _ in pods()]
+    labelled = [*(labels for labels, _ in pods()), SOLVER]
     selectors = [each["spec"]["selector"] for each in objects("Service")]
     selectors += [one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]]
     for policy in objects("NetworkPolicy"):
@@ -680,6 +685,23 @@ def test_the_ingress_passes_all_of_the_gateway_on_but_its_numbers():
     assert passed_on("/static/page.js")
     for near in ("/metrics/", "//metrics", "/%6detrics"):
         assert not passed_on(near), near
+
+
+def test_the_pod_that_fetches_the_certificate_can_be_reached():
+    assert "cert-manager.io/cluster-issuer" in one("Ingress")["metadata"]["annotations"]
+    policies = [each["spec"] for each in objects("NetworkPolicy")]
+    (spec,) = [each for each in policies if each["podSelector"].get("matchLabels") == SOLVER]
+    (rule,) = spec["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8089}]
+    (gateways,) = [each for each in policies if each["podSelector"].get("matchLabels") == GATEWAY]
+    assert rule["from"][0] in gateways["ingress"][0]["from"], "the ingress is somewhere else"
+
+
+def test_what_is_scaled_says_no_number_of_its_own():
+    for scaler in objects("HorizontalPodAutoscaler"):
+        target = scaler["spec"]["scaleTargetRef"]
+        assert "replicas" not in one(target["kind"], target["name"])["spec"]
+        assert scaler["spec"]["minReplicas"] >= 2
 
 
 def test_nothing_is_open_that_no_policy_names():
