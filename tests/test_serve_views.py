@@ -157,6 +157,16 @@ def test_a_view_that_comes_late_is_told_all_of_the_present():
     assert late.shown["timeline"]["stages"]
 
 
+def test_a_timeline_that_is_opened_after_the_talk_shows_it():
+    page = Page()
+    views = Views(["orb", "transcript"], page)
+    tell(views, events_of(*TWO))
+    assert not page.shown["timeline"]
+    views.want(["orb", "transcript", "timeline"])
+    told = [turn["title"].partition("”")[0] for turn in page.shown["timeline"]["turns"]]
+    assert told == ["“tell a story", "“and now"]
+
+
 def test_in_quiet_the_sphere_says_nothing():
     page = Page()
     tell(Views(["orb"], page), [FrameHeard(i * 0.032, 0.0, 0.0) for i in range(100)])

@@ -147,6 +147,21 @@ def test_after_an_interruption_memory_says_what_was_heard():
     )
 
 
+DOUBTED_FIRST = (
+    *ANSWERED,
+    PlaybackPaused(1, 2.5),
+    PlaybackResumed(1, 2.6),
+    PlaybackPaused(1, 2.7),
+    Interrupted(1, 2.8, "its words"),
+    TurnFinished(1, 2.9, "what is it", "It is a test. There is more.", "It is", True),
+)
+
+
+def test_an_interruption_stands_below_what_was_none_before_it():
+    text = told(*DOUBTED_FIRST).text()
+    assert text.index("no interruption: the answer goes on") < text.index("you interrupt: ")
+
+
 def test_what_is_no_interruption_is_named():
     minutes = told(
         *ANSWERED,
@@ -392,6 +407,12 @@ def test_what_was_not_heard_is_struck_through_and_says_so(page):
     assert page.locator("s").inner_text() == "a test. There is more."
     assert page.locator("li .mark").inner_text() == "not heard"
     assert "you interrupt: its words" in page.locator("li").inner_text()
+
+
+def test_the_page_shows_an_interruption_below_what_was_none_before_it(page):
+    show(page, *DOUBTED_FIRST)
+    text = page.locator("li").inner_text()
+    assert text.index("no interruption: the answer goes on") < text.index("you interrupt: ")
 
 
 def test_what_strangers_wrote_is_shown_and_not_run(page):

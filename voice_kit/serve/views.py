@@ -184,15 +184,16 @@ class Views:
         self.want(wanted)
 
     def want(self, names: Iterable[str]) -> None:
-        """From now on these views. One that was wanted before has seen what happened meanwhile."""
+        """From now on these views. One that was wanted before has seen what happened meanwhile;
+        the timeline has too where any was, for a phone opens it after it has talked."""
         before, self.wanted = self.wanted, frozenset(names) & MAKERS.keys()
+        followed = self.wanted | {"timeline"} if self.wanted else self.wanted
         for name in MAKERS:  # in their order
-            if name not in self.wanted or name in before:
-                continue
-            if name not in self._views:
+            if name in followed and name not in self._views:
                 self._views[name] = MAKERS[name](self._rules)
                 self._trickles[name] = Trickle(lambda name=name: self._tell(name))  # type: ignore[misc]
-            self._send(name, self._views[name].first())
+            if name in self.wanted - before:
+                self._send(name, self._views[name].first())
 
     def __call__(self, event: Event) -> None:
         """Tell what is new by this event."""

@@ -230,6 +230,5 @@ def _lines(entry: Entry) -> list[str]:
     missed = f" [not heard: {entry.missed.strip()}]" if entry.missed else ""
     if said or missed:
         lines.append(f"kit: {said}{missed}")
-    if entry.interrupted:
-        lines.append(f"     (you interrupt: {entry.interrupted})")
-    return lines + [f"     ({remark['text']})" for remark in entry.remarks]
+    lines += [f"     ({remark['text']})" for remark in entry.remarks]
+    return [*lines, f"     (you interrupt: {entry.interrupted})"] if entry.interrupted else lines

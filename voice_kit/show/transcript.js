@@ -114,8 +114,8 @@ function entryOf(entry, seconds) {
     const struck = missed ? [" ", make("s", {}, missed), " ", make("span", { class: "mark" }, "not heard")] : [];
     item.append(line("kit", said, ...struck));
   }
-  if (entry.interrupted) item.append(make("p", { class: "more" }, `you interrupt: ${entry.interrupted}`));
   for (const { text, failed } of entry.remarks) item.append(make("p", { class: failed ? "more failed" : "more" }, failed ? `failed: ${text}` : text));
+  if (entry.interrupted) item.append(make("p", { class: "more" }, `you interrupt: ${entry.interrupted}`));
   return item;
 }
 
