@@ -164,7 +164,7 @@ def test_what_is_no_chance_is_not_passed_on(tmp_path, speech):
 
 
 def test_without_any_network_here_it_says_how_to_get_one(nothing_here):
-    with pytest.raises(MissingEngineError, match="--set judge=smart-turn:v3"):
+    with pytest.raises(MissingEngineError, match="voice-kit models fetch smart-turn:v3"):
         SmartTurn.here()
     choice = choose("judge", Settings())
     assert not choice.spec.startswith("smart-turn")

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,9 +17,11 @@ from ollama_server import OllamaServer
 from scripted_server import refusing_url
 from tiny_smart_turn import make
 
+from voice_kit.engines import choose
 from voice_kit.errors import VoiceKitError
 from voice_kit.hear.judge_smart_turn import SmartTurn
 from voice_kit.hear.stt_whisper_models import in_cache
+from voice_kit.settings import Settings
 from voice_kit.workshop import models, models_fetch, models_pack, models_unpack
 
 BASE = "Systran/faster-whisper-base.en"
@@ -70,6 +73,15 @@ def files_below(root):
 
 
 # fetch
+
+
+@pytest.mark.parametrize(("stage", "engine"), [("stt", "whisper"), ("judge", "smart-turn")])
+def test_what_an_engine_without_its_model_asks_for_can_be_fetched(stage, engine):
+    better = choose(stage, Settings()).better
+    command, name = re.search(r"(voice-kit models fetch) (\S+)", better).groups()
+    assert models.wanted(name).repo and name.startswith(f"{engine}:")
+    done = voice_kit(*command.split()[2:], name)
+    assert "does not answer" in done.stderr  # it is known, and only the network is missing
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ MODELS = ("v3.2-cpu", "v3.1-cpu", "v3.0", "v3.2-gpu", "v3.1-gpu")
 _CODES = "ar bn da de en es fi fr hi id it ja ko mr nl no pl pt ru tr uk vi zh"
 PACKAGE = "pip install onnxruntime"
 INPUT = "input_features"
-DOWNLOAD = f"--set judge=smart-turn:{MODELS[0]} (downloads 9 MB once)"
+DOWNLOAD = f"voice-kit models fetch smart-turn:{MODELS[0]} (downloads 9 MB once)"
 
 
 class SmartTurn:

@@ -143,7 +143,8 @@ class FasterWhisper:
             return model
         size = ("large-v3-turbo", "1.6 GB") if gpu else ("base", "145 MB")
         name = "base.en" if language == "en" and not gpu else size[0]
-        raise MissingEngineError("whisper", fix=f"--stt whisper:{name} (downloads {size[1]} once)")
+        fetch = f"voice-kit models fetch whisper:{name} (downloads {size[1]} once)"
+        raise MissingEngineError("whisper", fix=fetch)
 
     def transcribe(self, audio: Audio) -> Transcript:
         """What is said in `audio`, of any rate. Blocks. Silence gives an empty text.
