@@ -182,6 +182,12 @@ def test_the_command_fails_where_nobody_was_answered():
     assert "Traceback" not in done.stderr
 
 
+def test_a_name_that_no_computer_has_is_said_in_words():
+    done = voice_kit("nowhere.invalid", "--conversations", 1, "--questions", 1)
+    assert done.returncode == 1
+    assert "no computer of that name" in done.stderr and "Errno" not in done.stderr
+
+
 def test_the_socket_is_compared_with_one_process_question_by_question():
     found = compared(conversations=3, questions=1, rest=2.5)
     assert found["gateway"]["unanswered"] == 0

@@ -83,7 +83,8 @@ def test_a_file_that_is_no_toml_is_named(tmp_path, content):
 
 
 def test_a_file_that_was_asked_for_must_be_there(tmp_path):
-    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
+    missing = r"nowhere\.toml cannot be read: No such file or directory\. Check the name"
+    with pytest.raises(SettingsError, match=missing):
         load_settings(file=tmp_path / "nowhere.toml")
 
 

@@ -32,7 +32,7 @@ def load(
     questions: Annotated[int, typer.Option(min=1, help="How many each asks.")] = 4,
     rest: Annotated[
         float | None,
-        typer.Option(min=0.5, help="Seconds from a question to the next. [default: 8, or 4]"),
+        typer.Option(min=0.5, help="Seconds from a question to the next: 8, or 4 without address."),
     ] = None,
     per_second: Annotated[
         float, typer.Option(min=0.1, help="New callers a second; 5 is what serve allows.")

@@ -110,7 +110,10 @@ def load_settings(
         try:
             tree = tomllib.loads(path.read_text("utf-8"))
             tree.pop("serve", None)  # the gateway's own, as is VOICE_KIT_SERVE_*
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except OSError as error:
+            fix = f"{error.strerror}. Check the name and the folder."
+            raise SettingsError(f"{path} cannot be read: {fix}") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{path} cannot be read: {error}. Mend or remove it.") from error
         _checked(tree, str(path))
     for key in os.environ:

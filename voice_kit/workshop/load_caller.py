@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from socket import gaierror
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,8 @@ def _why(error: BaseException) -> str:
         return f"closed with {error.rcvd.code}: {error.rcvd.reason}"
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there"
+    if isinstance(error, gaierror):
+        return "no computer of that name is known here"
     if isinstance(error, TimeoutError):
         return f"no greeting within {PATIENCE:.0f} s"
     return str(error) or type(error).__name__
