@@ -14,6 +14,7 @@ pytest.importorskip("jwt", reason="the serve extra is not installed")
 
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
+from helpers_serve import served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -588,3 +589,33 @@ def test_who_is_counted_behind_a_proxy(proxies, counted):
     web = TestClient(behind(app_with(at), proxies), client=("10.0.0.7", 1))
     told = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}  # the first is what they say themselves
     assert web.get("/open", headers=told).json()["by"] == {counted: 1}
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/turn", "/v1/chat/completions"])
+def test_a_request_has_room_while_it_is_read(path):
+    async def begins(address):
+        """A request whose body never ends, and what it is answered with, if it is."""
+        host, port = address.removeprefix("http://").split(":")
+        reading, writing = await asyncio.open_connection(host, int(port))
+        kinds = {"/v1/chat/completions": "application/json", "/v1/turn": "audio/wav"}
+        kind = kinds.get(path, "multipart/form-data; boundary=part")
+        head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Content-Length: 900000"]
+        head += [f"Authorization: Bearer {address.token}", f"Content-Type: {kind}"]
+        writing.write("\r\n".join([*head, "", "--part\r\n"]).encode())
+        return reading, writing
+
+    async def scene(address):
+        async with asyncio.timeout(20):
+            first, sending = await begins(address)
+            while address.shared.limits.open < 1:  # noqa: ASYNC110 - on another loop
+                await asyncio.sleep(0)
+            second, _ = await begins(address)
+            status = await second.readline()
+            sending.transport.abort()
+            while address.shared.limits.open:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            return status, await first.read()
+
+    with served(per_address=1) as address:
+        status, answered = asyncio.run(scene(address))
+    assert b" 429 " in status and not answered

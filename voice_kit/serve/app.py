@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
@@ -20,7 +20,6 @@ from voice_kit.serve.config import Serve
 from voice_kit.serve.hang_up import Reachable
 from voice_kit.serve.headers import SafeHeaders
 from voice_kit.serve.let_by import LetBy
-from voice_kit.serve.limits import room
 from voice_kit.serve.problems import tell_problems
 from voice_kit.serve.refused import Refused, tell_refusals
 from voice_kit.serve.shared import Shared
@@ -70,8 +69,8 @@ def create_app(
     tell_problems(app)
     app.include_router(realtime.router)
     app.include_router(http_conversations.router)
-    for computing in (http_openai, http_turn):
-        app.include_router(computing.router, dependencies=[Depends(room)])
+    app.include_router(http_openai.router)
+    app.include_router(http_turn.router)
     app.include_router(health.router)
     app.include_router(docs.router)
     app.add_middleware(SafeHeaders)

@@ -16,14 +16,14 @@ from voice_kit.converse.steps import StageFailedError, stream
 from voice_kit.serve.chat_request import ChatRequest
 from voice_kit.serve.guests import shared_of
 from voice_kit.serve.pouring import Pour, Poured, event
-from voice_kit.serve.problems import PROBLEMS, Problem, Route, problem_of
+from voice_kit.serve.problems import PROBLEMS, ComputingRoute, Problem, problem_of
 from voice_kit.serve.refused import openai_error
 from voice_kit.serve.standing_in import first_that_works
 from voice_kit.think.history import MARKS, estimated_tokens
 from voice_kit.think.protocols import LanguageModel
 from voice_kit.types import Message, ToolCall
 
-router = APIRouter(route_class=Route, responses=PROBLEMS, tags=["OpenAI"])
+router = APIRouter(route_class=ComputingRoute, responses=PROBLEMS, tags=["OpenAI"])
 
 ANSWER: dict[str, Any] = {
     "description": "The answer; as server-sent events where `stream` is asked for.",

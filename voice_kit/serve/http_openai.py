@@ -10,12 +10,12 @@ from pydantic import BaseModel
 
 from voice_kit.serve import http_chat, http_sound
 from voice_kit.serve.guests import shared_of
-from voice_kit.serve.problems import PROBLEMS, Problem, Route
+from voice_kit.serve.problems import PROBLEMS, ComputingRoute, Problem
 
 ALL = "voice-kit"
 """The name of all engines together: what a conversation is had with."""
 
-listing = APIRouter(route_class=Route, responses=PROBLEMS, tags=["OpenAI"])
+listing = APIRouter(route_class=ComputingRoute, responses=PROBLEMS, tags=["OpenAI"])
 _SINCE = int(time.time())
 
 

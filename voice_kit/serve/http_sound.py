@@ -15,7 +15,7 @@ from voice_kit.audio.tape import Tape
 from voice_kit.converse.steps import stream
 from voice_kit.serve.guests import shared_of, sound_of
 from voice_kit.serve.pouring import Pour, Poured, event
-from voice_kit.serve.problems import PROBLEMS, Problem, Route, SoundRoute
+from voice_kit.serve.problems import PROBLEMS, ComputingRoute, Problem, SoundRoute
 from voice_kit.serve.sound_out import RATE_OUT, TYPES, Encoder, Format
 from voice_kit.serve.standing_in import first_that_works
 from voice_kit.serve.transcribing import Stretch, stretches
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from voice_kit.serve.shared import Shared
 
 hearing = APIRouter(route_class=SoundRoute, responses=PROBLEMS, tags=["OpenAI"])
-speaking = APIRouter(route_class=Route, responses=PROBLEMS, tags=["OpenAI"])
+speaking = APIRouter(route_class=ComputingRoute, responses=PROBLEMS, tags=["OpenAI"])
 
 LONGEST = 4096
 """Characters that are spoken in one request, as at OpenAI."""

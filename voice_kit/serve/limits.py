@@ -185,7 +185,7 @@ def address_key(address: str | None) -> str:
 
 
 async def room(request: Request) -> AsyncIterator[None]:
-    """Room for this request while it is answered (a FastAPI dependency). Raises `OverLimit`."""
+    """Room for this request while this is open. Raises `OverLimit`."""
     address = request.client.host if request.client else None
     async with request.app.state.shared.limits.connection(address, brief=True):
         yield

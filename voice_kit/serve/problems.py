@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Coroutine, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -13,12 +14,13 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Receive, Scope, Send
 
 from voice_kit.converse.steps import StageFailedError
 from voice_kit.errors import AudioError, TooLongError, VoiceKitError
 from voice_kit.serve.config import Serve
 from voice_kit.serve.doors import guest
+from voice_kit.serve.limits import room
 from voice_kit.serve.places import AwayError, UnknownConversationError
 from voice_kit.serve.refused import OverLimit, Refused, openai_error
 
@@ -122,6 +124,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 class Route(APIRoute):
     """Asks who it is before it reads anything, reads no more than it may, and tells problems."""
 
+    computes = False
+    """Whether a request needs room, from before it is read until it was answered."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, inside of that."""
         handle = super().get_route_handler()
@@ -132,7 +137,11 @@ class Route(APIRoute):
                 most = self.most(request.app.state.shared.serve)
                 if _declared(request) > most:
                     raise _too_big(most)
-                return await handle(Request(request.scope, _bounded(request.receive, most)))
+                async with AsyncExitStack() as held:
+                    if self.computes:
+                        await held.enter_async_context(asynccontextmanager(room)(request))
+                    bounded = Request(request.scope, _bounded(request.receive, most))
+                    return _Answer(await handle(bounded), held.pop_all())
             except (Refused, OverLimit):
                 raise  # these the whole app tells alike
             except Exception as error:
@@ -149,12 +158,30 @@ class Route(APIRoute):
         return serve.max_message
 
 
-class SoundRoute(Route):
+class ComputingRoute(Route):
+    """One that has an engine work."""
+
+    computes = True
+
+
+class SoundRoute(ComputingRoute):
     """One to which sound is sent."""
 
     def most(self, serve: Serve) -> int:
         """Bytes: 25 MB, as OpenAI takes, where nothing else is set."""
         return 25 * serve.max_message
+
+
+class _Answer(Response):
+    """An answer that holds something until all of it was sent."""
+
+    def __init__(self, answer: Response, held: AsyncExitStack) -> None:
+        self._answer, self._held = answer, held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        async with self._held:
+            await self._answer(scope, receive, send)
 
 
 def _invalid(error: RequestValidationError) -> Problem:
