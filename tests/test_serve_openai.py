@@ -197,6 +197,20 @@ def test_an_answer_ends_at_a_stop_and_at_the_most_tokens(gateway):
     assert short.choices[0].message.content == "Sound that"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_pair_of_surrogates_is_a_question_mark(script, stream):
+    # As some servers and clients send it, which cut texts between the two halves of an emoji.
+    model = ScriptedModel({"Hello ?": "Hel\ud83dlo."}, first=0.0)
+    with Gateway(quick(script, llm=model)) as gateway:
+        body = b'{"messages": [{"role": "user", "content": "Hello \\ud83d"}], "stream": %s}'
+        answer = gateway.http.post(
+            "/v1/chat/completions",
+            content=body % (b"true" if stream else b"false"),
+            headers={"content-type": "application/json"},
+        )
+    assert answer.status_code == 200 and "?lo." in answer.text
+
+
 def test_a_stop_is_found_across_tokens(gateway):
     assert asked(gateway, stop=["s back. It"]).choices[0].message.content == "Sound that come"
 

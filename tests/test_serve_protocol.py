@@ -5,6 +5,7 @@ import base64
 import json
 from pathlib import Path
 from typing import get_args
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -27,7 +28,9 @@ from voice_kit.serve.protocol import (
     Sound,
     parse,
     parse_bytes,
+    said,
 )
+from voice_kit.serve.turn_notes import in_header
 from voice_kit.serve.wishes import Wishes, described, wished
 from voice_kit.settings import Settings
 from voice_kit.types import FRAME
@@ -309,3 +312,9 @@ def test_views_that_there_are_none_of_are_left_out():
     assert wish(voice_kit={"views": ["orb", "nothing"], "binary": True})[0] == Wishes(
         binary=True, views=("orb",)
     )
+
+
+def test_half_a_pair_of_surrogates_keeps_no_message_from_being_sent():
+    told = said("response.output_audio_transcript.delta", "event_1", delta="Hel\ud83dlo ö")
+    assert json.loads(told.encode())["delta"] == "Hel?lo ö"
+    assert unquote(in_header("Hel\ud83dlo")) == "Hel?lo"

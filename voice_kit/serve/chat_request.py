@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from voice_kit.serve.fields import text_of
 from voice_kit.serve.problems import Problem
 from voice_kit.types import Message, ToolCall
 
@@ -126,7 +127,8 @@ class Offered:
 
 def _line(message: ChatMessage, calls: dict[str, ToolCall]) -> Message:
     content = message.content or ""
-    text = content if isinstance(content, str) else "\n".join(part.text for part in content)
+    whole = content if isinstance(content, str) else "\n".join(part.text for part in content)
+    text = text_of(whole, LONGEST + 1)
     match message.role:
         case "system" | "developer":
             return Message("system", text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from voice_kit.serve.guests import guest_of, shared_of, sound_of
-from voice_kit.serve.pouring import Pour, Poured
+from voice_kit.serve.pouring import Pour, Poured, as_json
 from voice_kit.serve.problems import PROBLEMS, Problem, SoundRoute
 from voice_kit.serve.sound_out import TYPES, Encoder, Format
 from voice_kit.serve.turn import Turn
@@ -166,7 +165,7 @@ class _Mixed(_Plain):
         await self._pour(head + data + (b"\r\n" if data else b""))
 
     def _json(self) -> bytes:
-        return json.dumps(self._turn.as_json(), ensure_ascii=False).encode()
+        return as_json(self._turn.as_json())
 
 
 async def _body_of(request: Request) -> tuple[bytes, str]:

@@ -50,7 +50,7 @@ class Pour:
 
     async def json(self, tree: Any) -> None:
         """Send this as JSON, and it is all."""
-        await self.all(json.dumps(tree, ensure_ascii=False).encode())
+        await self.all(as_json(tree))
 
 
 class Poured(Response):
@@ -92,7 +92,12 @@ class Poured(Response):
 
 def event(tree: dict[str, Any]) -> bytes:
     """One of the server-sent events that OpenAI's clients read as a stream."""
-    return f"data: {json.dumps(tree, ensure_ascii=False)}\n\n".encode()
+    return b"data: " + as_json(tree) + b"\n\n"
+
+
+def as_json(tree: Any) -> bytes:
+    """The same as JSON; half a surrogate pair, which cannot be sent, is “?”."""
+    return json.dumps(tree, ensure_ascii=False).encode(errors="replace")
 
 
 async def _until_gone(receive: Receive, work: asyncio.Task[None]) -> None:

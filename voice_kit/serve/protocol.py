@@ -176,8 +176,7 @@ def _item(item: Json) -> Json:
 
 
 def _heard(tree: Json) -> Heard:
-    audible = tree.get("audible")
-    number, samples = int(tree["id"]), int(tree["samples"])
+    audible, number, samples = tree.get("audible"), int(tree["id"]), int(tree["samples"])
     if audible is not None and not abs(audible) < 60:
         raise ValueError
     return Heard(number, max(0, samples), audible, bool(tree.get("final")))
@@ -219,9 +218,10 @@ def speech(playback: int, samples: NDArray[np.int16]) -> bytes:
 
 
 def said(kind: ServerEvent, event_id: str, /, **fields: Any) -> str:
-    """A text message of this type. Fields that are None are left out."""
+    """A text message of this type, without fields that are None; half a surrogate pair is “?”."""
     given = {name: value for name, value in fields.items() if value is not None}
-    return json.dumps({"type": kind, "event_id": event_id, **given}, ensure_ascii=False)
+    text = json.dumps({"type": kind, "event_id": event_id, **given}, ensure_ascii=False)
+    return text.encode(errors="replace").decode()
 
 
 def problem(code: str, message: str, about: str | None = None, kind: str = "") -> Json:

@@ -93,11 +93,11 @@ def in_ms(took: Mapping[str, float]) -> dict[str, float]:
 
 def in_header(text: str) -> str:
     """`text`, percent-encoded, and cut where it would be too long for a header."""
-    encoded = quote(text, safe=" ,;:!?'()")
+    encoded = quote(text, safe=" ,;:!?'()", errors="replace")
     if len(encoded) <= LONGEST:
         return encoded
     cut = text
     while len(encoded) > LONGEST - 9:
         cut = cut[: len(cut) * (LONGEST - 9) // len(encoded)]
-        encoded = quote(cut, safe=" ,;:!?'()")
+        encoded = quote(cut, safe=" ,;:!?'()", errors="replace")
     return encoded + quote("…")
