@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from voice_kit.settings import names
+from voice_kit.settings import Settings, names
 from voice_kit.workshop import checks
 from voice_kit.workshop.course import lessons
 from voice_kit.workshop.exercises import EXERCISES
@@ -120,3 +120,10 @@ def test_contributors_are_told_of_papermill_and_of_exercises():
     assert "voice-kit notebooks run" in CONTRIBUTING and "papermill" in CONTRIBUTING
     assert "tests/exercise_answers.py" in CONTRIBUTING
     assert (ROOT / "tests" / "exercise_answers.py").exists()
+
+
+def test_what_a_setting_stays_at_is_what_it_is():
+    told = re.findall(r"`(\w+)\.(\w+)` stays at \"(\w+)\"", TEXT)
+    assert told
+    for group, name, value in told:
+        assert getattr(getattr(Settings(), group), name) == value
