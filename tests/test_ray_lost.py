@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack, closing
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ pytest.importorskip("ray", reason="no ray in this Python: run make test")
 import ray
 from ray._private import worker
 
+from voice_kit.serve import ray_cluster
 from voice_kit.serve.ray_cluster import ENVIRONMENT, Asking, Deployment
 
 ASKS = """
@@ -85,10 +87,21 @@ def test_a_cluster_of_the_gateways_own_is_started_again(monkeypatch, stages):
     assert began == [[True, True]]
 
 
+def test_a_cluster_of_the_gateways_own_is_looked_after_while_nobody_misses_it(monkeypatch, stages):
+    monkeypatch.setattr(ray_cluster, "MOST", 0.01)
+    looked = threading.Semaphore(0)
+    monkeypatch.setattr(ray_cluster, "reach", lambda *_: looked.release())
+    asking = Asking("local", stages, lambda: None)
+    asking.start()
+    assert all(looked.acquire(timeout=60) for _ in range(3))
+    asking.end()
+    asking.join(60)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full door refuses")
 def test_a_node_that_is_too_busy_to_open_its_door_is_there(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # the path of such a socket has 107 letters at most
-    node = SimpleNamespace(raylet_socket_name="raylet")
+    node = SimpleNamespace(raylet_socket_name="raylet", dead_processes=list)
     monkeypatch.setattr(worker, "_global_node", node)
     with ExitStack() as open_:
         door = open_.enter_context(socket.socket(socket.AF_UNIX))
@@ -101,4 +114,7 @@ def test_a_node_that_is_too_busy_to_open_its_door_is_there(monkeypatch, tmp_path
             found = waits.connect_ex("raylet")
         assert found == errno.EAGAIN
         assert not Deployment("stt", object()).empty
+        node.dead_processes = lambda: [("gcs_server", None)]
+        assert Deployment("stt", object()).empty, "of a cluster of our own, another part has gone"
+        node.dead_processes = list
     assert Deployment("stt", object()).empty, "it has gone"

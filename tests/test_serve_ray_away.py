@@ -99,10 +99,12 @@ def gateway(*arguments, home, **environment):
     assert "Traceback" not in errors, errors
 
 
+LOCAL = ("--ray", "local", "--stt", "sphinx", "--llm", "handbook", "--tts", "espeak")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a program without telling it")
 def test_one_command_starts_it_all_answers_and_leaves_nothing_behind(tmp_path):
-    flags = ("--ray", "local", "--stt", "sphinx", "--llm", "handbook", "--tts", "espeak")
-    with gateway(*flags, home=tmp_path) as served:
+    with gateway(*LOCAL, home=tmp_path) as served:
         assert served.engines() == {stage: f"ray:{name}" for stage, name in OWN.items()}
         assert served.ready()["degraded"] == []
         transcript, answer, sound = served.heard("question_latency")
@@ -113,11 +115,31 @@ def test_one_command_starts_it_all_answers_and_leaves_nothing_behind(tmp_path):
     assert not alive
 
 
-@pytest.mark.soak
-@pytest.mark.skipif(
-    os.environ.get("SOAK") != "whole",
-    reason="two clusters take minutes to start: make soak",
+TWO_CLUSTERS = pytest.mark.skipif(
+    os.environ.get("SOAK") != "whole", reason="two clusters take minutes to start: make soak"
 )
+
+
+@pytest.mark.soak
+@TWO_CLUSTERS
+def test_a_head_that_dies_is_started_again_and_ends_no_gateway(tmp_path):
+    """Ray ends who belongs to it, a minute later."""
+
+    def head():
+        every = psutil.Process(served.running.pid).children(recursive=True)
+        return next(each for each in every if each.name() == "gcs_server")
+
+    with gateway(*LOCAL, home=tmp_path) as served:
+        assert served.ready()["ready"]
+        first = head()
+        first.kill()
+        served.tells("answers for this gateway", times=3)
+        assert served.ready()["degraded"] == [] and head().pid != first.pid
+        assert "Latency is the time" in served.heard("question_latency")[1]
+
+
+@pytest.mark.soak
+@TWO_CLUSTERS
 def test_a_gateway_whose_cluster_is_away_answers_by_itself_until_it_comes_and_when_it_goes(
     tmp_path, tmp_path_factory
 ):

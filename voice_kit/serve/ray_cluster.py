@@ -23,7 +23,7 @@ ENVIRONMENT = {
 gone does not start another without having said so."""
 OUTLIVES = {"RAY_gcs_rpc_server_reconnect_timeout_s": "86400"}
 """Ray ends a process that lost its cluster after a minute, which is right for all that a cluster
-consists of, and wrong for a gateway."""
+consists of, and wrong for a gateway. One that has a cluster of its own looks after it: `Asking`."""
 QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
 FIX = "look at `serve status` on the cluster"
 EVERY, MOST = 1.0, 10.0
@@ -110,7 +110,7 @@ class Deployment:
 
 class Asking(threading.Thread):
     """Asks a cluster for the deployments that are away until all are there, and once one is gone
-    again."""
+    again. A cluster of the gateway's own it looks after also while nobody misses it."""
 
     def __init__(
         self, address: str, deployments: Sequence[Deployment], again: Callable[[], object]
@@ -144,7 +144,7 @@ class Asking(threading.Thread):
                 wait = min(1.5 * wait, MOST)
             else:
                 wait = EVERY
-                self._missed.wait()
+                self._missed.wait(MOST if self._address == "local" else None)
 
     def end(self) -> None:
         """Ask no more."""
@@ -203,11 +203,14 @@ def reach(
 
 
 def _is_there() -> bool:
-    """Whether the node that this process belongs to runs. The cluster itself must not be asked: one
-    that took the place of another ends whoever asks it as the other (measured)."""
+    """Whether the node that this process belongs to runs, and all of it that this process began.
+    The cluster itself must not be asked: one that took the place of another ends whoever asks it as
+    the other (measured)."""
     from ray._private import worker
 
     node: Any = worker._global_node
+    if node is not None and node.dead_processes():
+        return False
     if node is None or not hasattr(socket, "AF_UNIX"):
         return True
     with socket.socket(socket.AF_UNIX) as at:
