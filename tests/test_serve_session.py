@@ -269,6 +269,23 @@ def test_a_conversation_that_is_opened_again_leaves_its_first_window(gateway):
     assert transcript(done) == "You said still there."
 
 
+def test_another_window_knows_what_was_heard_in_the_first_until_it_took_over():
+    async def scene(address):
+        async with connected(address) as first:
+            await type_line(first, "tell a story")
+            await until(first, "response.created")
+            await say(first, type="voice_kit.heard", heard=[{"id": 1, "samples": 48_000}])
+            async with connected(address, conversation=first.conversation) as second:
+                await type_line(second, "go on")
+                await until(second, "response.done")
+            assert await closed(first) == 4409
+
+    parrot = Parrot(STORY)
+    with served(stubs(llm=parrot, tts=Tone(word=0.5))) as address:
+        asyncio.run(scene(address))
+    assert ("user", "tell a story") in parrot.prompts[-1]
+
+
 @pytest.mark.parametrize("conversation", ["0123456789ab0123456789abcdef", "../../x", "a" * 4_000])
 def test_a_conversation_of_nobody_is_refused(gateway, conversation):
     async def scene():

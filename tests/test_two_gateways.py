@@ -171,7 +171,8 @@ def test_two_conversations_of_a_guest_do_not_hear_each_other(two):
     asyncio.run(scene())
 
 
-def test_a_session_whose_conversation_is_taken_ends_in_the_middle_of_its_answer(port, tmp_path):
+def test_a_session_whose_conversation_is_taken_ends_in_the_middle_of_its_answer_as_heard(port):
+    parrot = Parrot()
     story = " ".join(f"word{number}" for number in range(400)) + "."
     url = f"redis://127.0.0.1:{port}/0"
 
@@ -185,12 +186,14 @@ def test_a_session_whose_conversation_is_taken_ends_in_the_middle_of_its_answer(
             async with connected(second, old.conversation) as new:
                 assert await closed(old) == 4409
                 await ask(new, "Go on.")
-                await remembered(second, old.conversation, ["Go on."])
+                await remembered(second, old.conversation, ["Tell a story.", "Go on."])
         assert not first.shared.sessions or await ended(first)
 
     engines = stubs(llm=Parrot(story), tts=Tone(0.2))
-    with served(engines, redis=url) as first, served(redis=url) as second:
+    with served(engines, redis=url) as first, served(stubs(llm=parrot), redis=url) as second:
         asyncio.run(scene(first, second))
+    (question, _, again) = parrot.prompts[-1][1:]
+    assert (question, again) == (("user", "Tell a story."), ("user", "Go on."))
 
 
 async def ended(address):

@@ -14,6 +14,9 @@ from voice_kit.think.history import estimated_tokens
 from voice_kit.think.memory.kept import KeptHistory
 from voice_kit.think.memory.store import Line, MemoryStoreError, Store
 
+HANDS_OVER = 1.0
+"""Seconds in which a session whose conversation another one takes may write what was heard."""
+
 
 class TakenError(MemoryStoreError):
     """This session may write no more."""
@@ -51,6 +54,7 @@ class Hold:
         """For this session's history; closing it lets go of nothing that others use."""
         self._places, self._let_go = places, let_go
         self._loop = asyncio.get_running_loop()
+        self._told, self._over = let_go is not None, asyncio.Event()
 
     @property
     def lost(self) -> bool:
@@ -64,15 +68,26 @@ class Hold:
     def lose(self, until: float) -> None:
         """Write nothing that was said from `until` on, and tell the session once. From any
         thread."""
-        told, self.until = self.lost, min(self.until, until)
-        if self._let_go is not None and not told:
+        self.until = min(self.until, until)
+        let_go, self._let_go = self._let_go, None
+        if let_go is not None:
             with suppress(RuntimeError):  # its loop has ended, and so has the session
-                self._loop.call_soon_threadsafe(self._let_go)
+                self._loop.call_soon_threadsafe(let_go)
+
+    async def hand_over(self) -> None:
+        """Have its session end, and wait for that, but not long: what was heard is then written."""
+        self.lose(math.inf)
+        if self._told:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), HANDS_OVER)
 
     async def release(self) -> None:
         """The session has ended. May be called twice; never raises."""
         self._let_go = None
-        await self._places.released(self)
+        try:
+            await self._places.released(self)
+        finally:
+            self._over.set()
 
 
 class KeepsHolds(Protocol):

@@ -62,7 +62,10 @@ class RamPlaces:
         self, subject: str, conversation: str, let_go: Callable[[], None] | None = None
     ) -> Hold:
         """Serve it from here on."""
-        hold = Hold(self, subject, checked(subject, conversation), let_go)
+        name = name_of(subject, checked(subject, conversation))
+        if before := self._holds.get(name):
+            await before.hand_over()
+        hold = Hold(self, subject, conversation, let_go)
         former = self._holds.get(hold.name)
         self._holds[hold.name] = hold
         if former is not None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from voice_kit.serve import scripts
-from voice_kit.serve.hold import Hold, name_of
+from voice_kit.serve.hold import HANDS_OVER, Hold, name_of
 from voice_kit.serve.places import (
     PAGE,
     AwayError,
@@ -30,6 +30,9 @@ from voice_kit.think.memory.store import MemoryStoreError
 
 LAST = (0.0, 1.0, 2.0)
 """Seconds before each attempt when the gateway ends."""
+
+LOOK = 0.02
+"""Seconds between two looks at whether another gateway has let go of a conversation."""
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +112,12 @@ class RedisPlaces:
         self, subject: str, conversation: str, let_go: Callable[[], None] | None = None
     ) -> Hold:
         """Serve it from here on; the other gateways learn of it, if need be when Redis is back."""
-        hold = Hold(self, subject, checked(subject, conversation), let_go)
+        name = name_of(subject, checked(subject, conversation))
+        if before := self._holds.get(name):
+            await before.hand_over()
+        else:
+            await self._handed_over(name)
+        hold = Hold(self, subject, conversation, let_go)
         former = self._holds.get(hold.name)
         self._holds[hold.name] = hold
         try:
@@ -176,6 +184,15 @@ class RedisPlaces:
         if not hold.lost:
             with suppress(AwayError):
                 await self._eval(scripts.RELEASE, [key(hold.name, "holder")], hold.token)
+
+    async def _handed_over(self, name: str) -> None:
+        """Have the session at another gateway end, and wait for that as for one of ours."""
+        where, ends = keys(name, "holder"), time.monotonic() + HANDS_OVER
+        with suppress(AwayError):
+            held = await self._eval(scripts.ASK, where, name, self.gateway)
+            while held and time.monotonic() < ends:
+                await asyncio.sleep(LOOK)
+                held = await self._eval(scripts.HELD_NOW, where)
 
     async def _reach(self) -> None:
         await self._eval(scripts.ONE, scripts.listing(self.gateway), "")

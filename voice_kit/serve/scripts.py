@@ -58,6 +58,20 @@ return at
 """
 ).replace("HELD", str(HELD))
 
+ASK = """
+-- KEYS holder; ARGV name, gateway. Whether another that listens holds it: it is asked to let go,
+-- and may still write what was heard.
+local h = redis.call('hmget', KEYS[1], 'token', 'gateway')
+if not h[1] or h[2] == ARGV[2] then return 0 end
+return redis.call('publish', 'voice-kit:gateway:' .. h[2],
+    cjson.encode({name = ARGV[1], token = h[1], stop = 'inf'}))
+"""
+
+HELD_NOW = """
+-- KEYS holder. Whether anybody holds it.
+return redis.call('hexists', KEYS[1], 'token')
+"""
+
 RELEASE = """
 -- KEYS holder; ARGV token. What was deleted stays marked.
 if redis.call('hget', KEYS[1], 'token') == ARGV[1] then
