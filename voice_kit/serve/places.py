@@ -78,8 +78,8 @@ class Places(Protocol):
     async def take(
         self, subject: str, conversation: str, let_go: Callable[[], None] | None = None
     ) -> Hold:
-        """Serve it from here on. A session that served it before, anywhere, is asked to end, and has
-        a second to write down what was heard; after that it writes nothing more.
+        """Serve it from here on. A session that served it before, anywhere, is asked to end, and
+        has a second to write down what was heard; after that it writes nothing more.
 
         What is written through the hold's store lists the conversation, under its first words.
         `let_go` is called, once and on this event loop, when the same happens to this one: by
