@@ -910,6 +910,16 @@ def test_replay_prints_each_turn_before_and_after(folder, tmp_path):
     assert before["heard"] in plainly.stdout
 
 
+def test_a_typed_turn_that_is_held_again_is_called_typed(tmp_path):
+    command = [sys.executable, "-m", "voice_kit.cli", "talk", "--typed", "--record", "typed"]
+    lines = "What is a token?\n\n"
+    subprocess.run(
+        [*command, "--llm", "handbook"], input=lines, text=True, check=True, cwd=tmp_path
+    )
+    done = voice_kit("replay", tmp_path / "typed")
+    assert "“What is a token?”, typed" in done.stdout
+
+
 def test_again_writes_the_sound_and_tells_the_times(folder, tmp_path):
     out = tmp_path / "again.wav"
     done = voice_kit("again", folder, "--stop", "1.2", "--out", out, "--json")

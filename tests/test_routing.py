@@ -176,7 +176,12 @@ def test_phrases_of_ones_own_move_the_confusion_table(tmp_path):
 
 @pytest.mark.parametrize(
     "text, part",
-    [("skil = []", "“skil”"), ("chat = 3", "list"), ("chat = [", "cannot be read"), (None, "read")],
+    [
+        ("skil = []", "“skil”"),
+        ("chat = 3", "list"),
+        ("chat = [", "cannot be read"),
+        (None, "read: No such"),
+    ],
 )
 def test_a_file_of_phrases_with_a_mistake_is_one_sentence(tmp_path, text, part):
     path = tmp_path / "mine.toml"

@@ -183,5 +183,6 @@ def _changes(was: TurnTimes | None, now: TurnTimes | None) -> list[str]:
 
 
 def _wait(turn: TurnTimes) -> str:
-    seconds = turn.voice_to_voice
-    return "no voice to voice" if seconds is None else f"{1000 * seconds:.0f} ms"
+    if turn.voice_to_voice is not None:
+        return f"{1000 * turn.voice_to_voice:.0f} ms"
+    return "typed" if turn.ended is None else "no answer was heard"

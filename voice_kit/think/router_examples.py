@@ -103,7 +103,8 @@ def read_phrases(path: Path) -> dict[str, RouteKind]:
     try:
         listed: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}. Mend it, or name another.") from error
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{path} cannot be read: {why}. Mend it, or name another.") from error
     known = get_args(RouteKind)
     for kind, lines in listed.items():
         fits = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
