@@ -33,6 +33,7 @@ from voice_kit.serve.config import Serve
 from voice_kit.serve.jwts import issue
 from voice_kit.serve.outbox import Outbox
 from voice_kit.serve.protocol import HEADER, VIEWS, Heard, Silence, Sound
+from voice_kit.serve.ray_engines import RayVoice
 from voice_kit.serve.socket_audio import LOST, SocketMicrophone
 from voice_kit.serve.socket_speaker import SocketSpeaker
 from voice_kit.types import FRAME, RATE, Audio
@@ -367,6 +368,37 @@ def test_bad_messages_are_answered_and_the_session_goes_on(gateway):
     assert len(codes) == len(BAD)
     assert "internal_error" not in codes
     assert transcript(done) == "You said hello."
+
+
+def test_who_asks_for_another_voice_than_the_cluster_has_is_told_in_one_sentence():
+    voice = RayVoice(None, "tts", {"name": "kokoro:af_heart"}, Tone())
+
+    async def scene(address):
+        async with connected(address) as socket:
+            wanted = {"audio": {"output": {"voice": "af_bella"}}}
+            await say(socket, type="session.update", session=wanted)
+            error = await until(socket, "error")
+            usual = {"audio": {"output": {"voice": "alloy"}}}
+            await say(socket, type="session.update", session=usual)
+            await until(socket, "session.updated")
+            return error["error"]["message"]
+
+    with served(stubs(tts=voice)) as address:
+        assert asyncio.run(scene(address)).startswith("There is one voice here.")
+
+
+def test_an_answer_can_be_cut_after_any_time(gateway):
+    async def scene():
+        async with connected(gateway, binary=False) as socket:
+            await type_line(socket, "hello")
+            item = (await until(socket, "response.output_item.added"))["item"]["id"]
+            at = {"item_id": item, "content_index": 0, "audio_end_ms": 10**308}
+            await say(socket, type="conversation.item.truncate", **at)
+            seen = []
+            await until(socket, "conversation.item.truncated", seen=seen)
+            return [each["error"]["code"] for each in seen if each["type"] == "error"]
+
+    assert asyncio.run(scene()) == []
 
 
 def test_what_breaks_in_our_own_code_ends_no_session(gateway, monkeypatch):

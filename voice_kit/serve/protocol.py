@@ -155,7 +155,7 @@ def _asked(tree: Json, event_id: str | None) -> Asked:
         case "conversation.item.delete":
             more = {"item_id": needed(tree["item_id"], 64)}
         case "conversation.item.truncate":
-            seconds = int(tree["audio_end_ms"]) / 1000
+            seconds = min(int(tree["audio_end_ms"]), 10**9) / 1000
             more = {"item_id": needed(tree["item_id"], 64), "seconds": max(0.0, seconds)}
         case "response.create":
             wanted = object_of(tree.get("response") or {})

@@ -19,8 +19,9 @@ async def voice_of(shared: Shared, voice: str) -> Any:
 
     Raises `VoiceKitError` where there is none, or where there are too many by now.
     """
-    engine = shared.engines.tts.name.partition(":")[0]
-    known = shared.voices
+    engine, known = shared.engines.tts.name.partition(":")[0], shared.voices
+    if voice and hasattr(shared.engines.tts.current, "away"):  # it is made elsewhere
+        raise VoiceKitError("There is one voice here. Leave yours out, to hear that.")
     async with shared.loading:
         if voice and voice not in known:
             if len(known) >= MOST:
