@@ -829,6 +829,24 @@ def test_a_gateway_that_stops_lets_nobody_in(gateway):
     assert asyncio.run(scene()) == 1001
 
 
+def test_a_gateway_that_stops_does_not_wait_for_who_was_about_to_come_in():
+    async def scene(address):
+        async with websockets.connect(f"{address.ws}/v1/realtime") as socket:
+            async with asyncio.timeout(20):
+                while not address.shared.limits.open:  # noqa: ASYNC110 - on another loop
+                    await asyncio.sleep(0)
+            address.stop()
+            async with asyncio.timeout(20):
+                while not address.shared.draining:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            await say(socket, type="session.authenticate", token=address.token)
+            error = json.loads(await socket.recv())
+            return error["error"]["code"], await closed(socket)
+
+    with served(drain_seconds=20) as address:
+        assert asyncio.run(scene(address)) == ("going_away", 1001)
+
+
 def test_an_answer_that_takes_too_long_does_not_hold_up_a_gateway_that_stops():
     async def scene(address):
         async with connected(address) as socket:  # which never says that it heard anything

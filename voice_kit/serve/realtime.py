@@ -52,8 +52,7 @@ async def realtime(socket: WebSocket, conversation: str = "", model: str = "") -
     address = socket.client.host if socket.client else None
     try:
         await socket.accept()
-        if shared.draining:
-            raise ClosedError(GOING_AWAY, "going_away", "This gateway stops. Connect to another.")
+        _check_open(shared)
         async with shared.limits.connection(address):
             guest = await _guest(socket, shared, address or "")
             shared.limits.age(0.0, guest)
@@ -71,6 +70,11 @@ async def realtime(socket: WebSocket, conversation: str = "", model: str = "") -
     except Exception:
         log.exception("a session has failed")
         await _close(socket, shared, BROKEN, "server_error", "This session failed. Connect again.")
+
+
+def _check_open(shared: Shared) -> None:
+    if shared.draining:
+        raise ClosedError(GOING_AWAY, "going_away", "This gateway stops. Connect to another.")
 
 
 async def _guest(socket: WebSocket, shared: Shared, address: str) -> Guest:
@@ -104,6 +108,7 @@ async def _session(socket: WebSocket, shared: Shared, guest: Guest, conversation
     except UnknownConversationError as error:
         raise ClosedError(NOT_YOURS, "conversation_not_found", str(error)) from None
     try:
+        _check_open(shared)  # it may have been told to stop meanwhile: nobody would end this
         await session.run(socket.receive, socket.send, hold)
     finally:
         await hold.release()
