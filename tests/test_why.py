@@ -1,12 +1,15 @@
 """Where the time of a turn went, and how the same question goes with other settings."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
-from helpers_recording import record
+from helpers_recording import nobody, record
 
 from voice_kit.converse.asked import QUIET
+from voice_kit.converse.late import LateSpeaker
 from voice_kit.settings import Settings
-from voice_kit.types import RATE, Abandoned
+from voice_kit.types import RATE, Abandoned, FellAsleep, Woke
 from voice_kit.workshop.fakes import (
     HummingVoice,
     Script,
@@ -198,6 +201,49 @@ def test_a_question_in_two_breaths_is_asked_again_whole(tmp_path, mode, pauses):
     stt = ScriptedTranscriber(Script(["hello there", "what is", "it"]))
     again = last.again(stop=0.9, engines={"stt": stt})
     assert [turn.times.heard for turn in again.turns] == ["what is it"]
+
+
+@dataclass
+class Phrase:
+    """Wakes at the end of the first words in this sound, and sleeps after the last answer."""
+
+    wakes: float
+    sleeps: float
+    asleep: bool = True
+
+    def feed(self, frame, now, busy):
+        if self.asleep and self.wakes <= now < self.sleeps:
+            self.asleep = False
+            return Woke(now, now - 0.192)
+        if not self.asleep and now >= self.sleeps:
+            self.asleep = True
+            return FellAsleep(now)
+        return None
+
+
+Phrase.__name__ = "Sleep"
+
+
+def test_a_question_to_an_assistant_that_had_slept_is_asked_again_without_the_wake_phrase(tmp_path):
+    script = Script()
+    parts = ("hey computer", 0.8), ("what time is it", 0.9), 4.0, ("and the date", 0.8), 4.0
+    sound = script.sound(1.024, *parts, ("good night", 0.8), 4.0)
+    sleep = Phrase(wakes=2.048, sleeps=12.0)
+    recording = record(tmp_path / "talk", scripted(script), sound, sleep=sleep)
+    assert [turn.times.heard for turn in recording.turns] == ["what time is it", "and the date"]
+    for turn in recording.turns:
+        (again,) = turn.again(make=nobody).turns
+        assert again.times.heard == turn.times.heard
+        assert again.times.voice_to_voice == pytest.approx(turn.times.voice_to_voice)
+
+
+def test_asked_again_a_question_is_answered_as_late_as_the_loudspeaker_was(tmp_path):
+    script = Script()
+    engines, speaker = scripted(script), LateSpeaker(0.2)
+    recording = record(tmp_path / "talk", engines, script.sound(*QUESTION), speaker=speaker)
+    (turn,) = recording.turns
+    (again,) = turn.again(make=nobody).turns
+    assert again.times.voice_to_voice == pytest.approx(0.512 + 0.2)
 
 
 def test_a_short_wait_cuts_the_question_as_it_would_have(tmp_path):

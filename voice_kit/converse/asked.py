@@ -25,6 +25,7 @@ from voice_kit.types import (
     TurnEnded,
     TurnFinished,
     TurnStarted,
+    Woke,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class RecordedTurn:
 
     def question(self) -> Recording:
         """A recording of its question alone, with what was said before as history."""
-        whole = replace(self.recording, history=self._history(), events=(), sound=None)
+        awake = [each for each in self.recording.watched if each != "Sleep"]
+        whole = replace(self.recording, history=self._history(), watched=awake, sound=None)
         if self.times.ended is None:
             heard, said = self.times.heard, self.times.said
             what, text = ("typed", heard) if heard else ("announced", said)
@@ -132,6 +134,8 @@ class RecordedTurn:
                 if whole:
                     start, behind = event.started, before
                 before, whole = event.ended, turn not in joined
+            elif isinstance(event, Woke):
+                before = event.ended  # the phrase is no part of what is asked in the same breath
         starts = (event.at for event in events if isinstance(event, SpeechStarted))
         end = next((at for at in starts if at > ended), ended + AFTER)
         return max(behind, start - BEFORE), min(end - FRAME / RATE, ended + AFTER)
