@@ -177,9 +177,9 @@ print(f"{share:.0%} of the careless version is alias: tones that nobody said.")
 # %% [markdown]
 # ## Your own voice
 #
-# With `LIVE = True` in the cell at the top you get a button: press it, say something, press it
-# again, and run the cell after it. Your browser records it (with ipywebrtc), wherever this
-# notebook's Python runs.
+# With `LIVE = True` in the cell at the top you get a button with a dot: press it, which makes it
+# red, say something, press it again, and run the cell after it. Your browser records it (with
+# ipywebrtc), wherever this notebook's Python runs.
 
 # %%
 if LIVE:

@@ -395,7 +395,8 @@ print("and thrown away" if made_up(text, chances) else "and kept")
 # %% [markdown]
 # ## Your own voice
 #
-# With `LIVE = True`: press the button, say a sentence, press it again, then run the cell below it.
+# With `LIVE = True`: press the button with the dot, say a sentence, press it again, then run the
+# cell below it.
 
 # %%
 if LIVE:
