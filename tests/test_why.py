@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from helpers_recording import nobody, record
 
+from voice_kit.audio.microphone import FileMicrophone
+from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse import given
 from voice_kit.converse.asked import QUIET
+from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.late import LateSpeaker
+from voice_kit.converse.recorded import read_recording
+from voice_kit.converse.recording import Recorder
+from voice_kit.converse.virtual import run
 from voice_kit.settings import Settings
 from voice_kit.types import RATE, Abandoned, FellAsleep, Woke
 from voice_kit.workshop.fakes import (
@@ -271,6 +278,31 @@ def test_a_typed_line_is_typed_again(tmp_path):
     assert sum(part.seconds for part in turn.why().parts) == pytest.approx(0.15)
     (again,) = turn.again().turns
     assert (again.times.heard, again.times.said) == ("a line", "You said a line.")
+
+
+def test_turns_that_came_as_a_whole_from_a_client_are_asked_again_each(tmp_path):
+    script = Script()
+    sound = script.sound(0.2, ("what is it", 0.8), 4.0)
+    lines = [script.sound(0.1, (words, 0.8), 0.1) for words in ("and this", "or that")]
+
+    async def hold():
+        with Recorder(tmp_path / "talk") as recorder:
+            engines = recorder.engines(scripted(script))
+            async with Conversation(engines, SilentSpeaker(RATE)) as talk:
+                recorder.follow(talk)
+                given.answer(talk, recorder.said(lines[0]))  # longer than it had listened
+                await talk.idle()
+                await talk.listen(recorder.microphone(FileMicrophone(sound)))
+                given.answer(talk, recorder.said(lines[1]))
+                await talk.idle()
+
+    run(hold(), fast=True)
+    recording = read_recording(tmp_path / "talk")
+    assert [turn.times.heard for turn in recording.turns] == ["and this", "what is it", "or that"]
+    for turn in recording.turns:
+        (again,) = turn.again(make=nobody).turns
+        assert again.times.heard == turn.times.heard
+        assert again.times.voice_to_voice == pytest.approx(turn.times.voice_to_voice, abs=0.01)
 
 
 def test_the_quiet_behind_a_question_is_longer_than_a_wait_can_be():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voice_kit.converse.tape import Call, Done, Step
+from voice_kit.converse.tape import Call, Done, Step, samples_of
 from voice_kit.converse.timeline import TurnTimes
 from voice_kit.converse.why import Why, why
 from voice_kit.engines import make as make_engine
@@ -75,11 +75,9 @@ class RecordedTurn:
         """A recording of its question alone, with what was said before as history."""
         awake = [each for each in self.recording.watched if each != "Sleep"]
         whole = replace(self.recording, history=self._history(), watched=awake, sound=None)
-        if self.times.ended is None:
-            heard, said = self.times.heard, self.times.said
-            what, text = ("typed", heard) if heard else ("announced", said)
-            done = [Done(what, text, 0.0)]
-            return replace(whole, samples=whole.samples[:0], arrivals=(), listens=(), done=done)
+        if done := self._done():
+            alone = [replace(done, at=0.0)]
+            return replace(whole, samples=whole.samples[:0], arrivals=(), listens=(), done=alone)
         start, end = (self._frames_before(at) for at in self._span())
         chances = whole.chances()[start:end]
         sound = whole.samples[start * FRAME : (start + len(chances)) * FRAME]
@@ -94,6 +92,27 @@ class RecordedTurn:
             calls=[*(call for call in whole.calls if call.key != frames.key), frames],
             done=(),
         )
+
+    def _done(self) -> Done | None:
+        """The line, the announcement or the whole sound that it came of; None where the
+        microphone heard its question."""
+        recording, times = self.recording, self.times
+        if times.ended is None:
+            starts = [event for event in recording.events if isinstance(event, TurnStarted)]
+            numbers = [event.turn for event in starts if event.typed]
+            lines = [each for each in recording.done if each.what in ("typed", "announced")]
+            if (known := dict(zip(numbers, lines, strict=False)).get(times.number)) is not None:
+                return known
+            what = ("typed", times.heard) if times.heard else ("announced", times.said)
+            return Done(*what, 0.0)  # it was under way when the recording began
+        ends = (event for event in recording.events if isinstance(event, TurnEnded))
+        for each in recording.done:
+            if each.what == "said":
+                seconds = len(samples_of(recording.folder / each.value)) / RATE
+                ended = next((at.ended for at in ends if _is_whole(at, seconds)), None)
+                if ended == times.ended:
+                    return each
+        return None
 
     def _frames_before(self, moment: float) -> int:
         """How many frames had been heard by then: fewer than time says where the microphone was
@@ -139,3 +158,9 @@ class RecordedTurn:
         starts = (event.at for event in events if isinstance(event, SpeechStarted))
         end = next((at for at in starts if at > ended), ended + AFTER)
         return max(behind, start - BEFORE), min(end - FRAME / RATE, ended + AFTER)
+
+
+def _is_whole(event: TurnEnded, seconds: float) -> bool:
+    """Whether this may be a turn that came as a whole, of so many seconds."""
+    started = max(0.0, event.at - seconds)
+    return event.ended == event.at and abs(event.started - started) < 1e-6
