@@ -502,6 +502,23 @@ async def test_while_redis_is_away_conversations_go_on_and_none_of_it_is_lost(tm
 
 
 @NEEDS
+async def test_a_redis_that_reads_and_does_not_write_is_a_problem_until_it_does(tmp_path, ann):
+    import redis
+
+    async with server_that_stops(tmp_path) as (url, _, _), gateways(url) as (here, _):
+        history, _ = await talk(await here.take(ann, new_id(ann)), "One.")
+        with redis.Redis.from_url(url) as server:
+            server.replicaof("127.0.0.1", 1)  # of a server that there is not
+            history.add("user", "Two.")
+            assert not await asyncio.to_thread(history.flush)
+            await here.conversations(ann)
+            assert "ReadOnlyError" in here.problem
+            server.replicaof("NO", "ONE")
+        await until(lambda: not here.problem)
+        await until(lambda: not here.memory.unwritten)
+
+
+@NEEDS
 async def test_a_past_that_could_not_be_read_is_taken_up_when_redis_is_back(tmp_path, ann):
     async with (
         server_that_stops(tmp_path) as (url, away, back),

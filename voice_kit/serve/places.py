@@ -55,7 +55,7 @@ class Places(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why nothing reaches the server right now, with the fix; empty when all is well."""
+        """Why nothing is written to the server right now, with the fix; empty when all is well."""
 
     async def __aenter__(self) -> Places: ...
 

@@ -52,8 +52,8 @@ class RedisPlaces:
 
     @property
     def problem(self) -> str:
-        """Why nothing reaches the server right now, with the fix; empty when all is well."""
-        return self._breaker.problem
+        """Why nothing is written there right now, with the fix; empty when all is well."""
+        return self.memory.problem
 
     async def __aenter__(self) -> RedisPlaces:
         self._redis = self._url.awaited(WAIT / 2)  # it is tried twice

@@ -76,9 +76,15 @@ class SharedMemory(RedisStore):
         self.refused = (redis.RedisError,)
         self.pages = SharedPages(self, self._keep_ms)
         """Notes and timers."""
+        self._refusal = ""
         self._unwritten: dict[str, list[tuple[Hold, Line]]] = {}
         self._backlog = threading.RLock()  # held for moments only
         self._writing = [threading.Lock() for _ in range(64)]
+
+    @property
+    def problem(self) -> str:
+        """Why what is said is not written, with the fix; empty when all is well."""
+        return self.breaker.problem or (self._refusal if self.unwritten else "")
 
     @property
     def unwritten(self) -> int:
@@ -179,6 +185,7 @@ class SharedMemory(RedisStore):
                     lines = [line for whose, line in waiting if whose is hold]
                 self.hold(hold, lines)
                 self._strike(name, set(lines).__contains__)
+                self._refusal = ""
 
     def _list(self, hold: Hold, at: float, title: str) -> None:
         given = hold.id, f"{at:.6f}", title, self._keep_ms
@@ -198,6 +205,7 @@ class SharedMemory(RedisStore):
             if isinstance(error.__cause__, self.unreached):
                 self.breaker.failed(error.__cause__)
                 raise MemoryStoreError(self.breaker.problem) from error
+            self._refusal = str(error)  # it reads, say, and does not write
             raise
         self.breaker.worked()
         return done
