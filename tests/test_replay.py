@@ -153,6 +153,19 @@ def typed_and_hushed(script, folder):
     return record(folder, scripted(script), sound, during=lambda talk: after(*moments)(talk, []))
 
 
+def announced_in_vain(script, folder):
+    """An announcement is hushed before it is sound; the voice fails at another."""
+    moments = (
+        (0.3, lambda talk: talk.announce("Tea is ready.")),
+        (0.32, lambda talk: talk.hush()),
+        (1.0, lambda talk: talk.announce("Coffee is ready.")),
+        (2.0, lambda talk: talk.type("a typed line")),
+    )
+    engines = scripted(script, tts=Faulty(HummingVoice(), ["works", "raises"]))
+    sound = script.sound(4.0, ("hello there", 0.8), 4.0)
+    return record(folder, engines, sound, during=lambda talk: after(*moments)(talk, []))
+
+
 def failing(script, folder):
     spare = ScriptedTranscriber(script, name="spare")
     engines = scripted(
@@ -216,6 +229,7 @@ SCENES = {
     breathing: Abandoned,
     judged: TurnFinished,
     typed_and_hushed: Interrupted,
+    announced_in_vain: Failed,
     failing: EngineChanged,
     ahead_and_captions: Partial,
     asleep: Woke,

@@ -34,11 +34,10 @@ from voice_kit.types import (
     Audio,
     Event,
     FrameHeard,
+    GateOpened,
     Interrupted,
     Samples,
     Speech,
-    TurnFinished,
-    TurnStarted,
 )
 
 log = logging.getLogger(__name__)
@@ -71,7 +70,6 @@ class Recorder:
         self._zero: float | None = None  # the loop's time when the recording began
         self._talk: Conversation | None = None
         self._settings: Settings | None = None
-        self._typed: dict[int, float] = {}  # when the typed lines under way were typed
         self._files: dict[str, IO[bytes]] = {}
         self._wav: Wav | None = None
         if (self.folder / TAPE).exists():
@@ -171,11 +169,10 @@ class Recorder:
         """Keep an event."""
         self._keep_settings(self._frames - 1 if isinstance(event, FrameHeard) else None)
         match event:
-            case TurnStarted(typed=True):
-                self._typed[event.turn] = self._now()
-            case TurnFinished() if event.turn in self._typed:
-                what = {"typed": event.heard} if event.heard else {"announced": event.said}
-                self.put({**what, "at": self._typed.pop(event.turn)})
+            case GateOpened() if self._talk and (turn := self._talk._floor._answer):
+                if turn.audio is None:
+                    what = ("typed", turn.typed) if turn.typed else ("announced", turn.announced)
+                    self.did(*what)
             case Interrupted(reason=reason) if reason == HUSHED:
                 self.did("hushed")
         self._write(EVENTS, json.dumps(as_json(event), default=as_fields).encode() + b"\n")
