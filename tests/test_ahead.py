@@ -8,10 +8,12 @@ import pytest
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.ahead import REST, Ahead
+from voice_kit.converse.captions import Captions
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import run
 from voice_kit.errors import EngineFailedError
+from voice_kit.hear.sleep import Sleep
 from voice_kit.settings import Settings
 from voice_kit.types import (
     FRAME,
@@ -20,12 +22,14 @@ from voice_kit.types import (
     Audio,
     EngineChanged,
     Failed,
+    FellAsleep,
     PlaybackStarted,
     Transcribed,
     TurnFinished,
     TurnStarted,
+    Woke,
 )
-from voice_kit.workshop.fakes import Script, ScriptedTranscriber, scripted
+from voice_kit.workshop.fakes import STEP, Script, ScriptedTranscriber, scripted
 
 FRAME_SECONDS = FRAME / RATE
 STT = 0.1
@@ -49,26 +53,46 @@ class Fading:
         return np.array([chances[each] for each in after], np.float32), after
 
 
+class Spotter:
+    """Hears the first line of the script, a frame after its end."""
+
+    phrase = "hey computer"
+    spoken = False
+
+    def heard(self, frame):
+        before, self.spoken = self.spoken, round(float(np.mean(frame)) / STEP) == 1
+        return FRAME_SECONDS if before and not self.spoken else None
+
+    def reset(self):
+        self.spoken = False
+
+
 class Talk:
     """One conversation on a virtual clock, with or without transcribing ahead."""
 
-    def __init__(self, *parts, ahead=True, stt=None, settings=None, then=()):
+    def __init__(
+        self, *parts, ahead=True, stt=None, settings=None, then=(), sleeps=False, captions=False
+    ):
         self.events = []
-        self.script = Script()
+        self.script = Script([Spotter.phrase] if sleeps else [])
         self.stt = (stt or ScriptedTranscriber)(self.script, STT)
         self.sound = self.script.sound(*parts, 3.0)
         self.settings = Settings().changed({"hear.stop": 0.5, **(settings or {})})
         self.then = then
-        run(self._talk(ahead), fast=True)
+        self.sleep = Sleep(Spotter(), 2.0) if sleeps else None
+        run(self._talk(ahead, captions), fast=True)
 
-    async def _talk(self, ahead):
+    async def _talk(self, ahead, captions):
         engines = scripted(self.script, stt=self.stt, then={"stt": self.then})
         engines.vad.current = Fading()
         self.timeline = Timeline()
         watch = [self.events.append, self.timeline]
         speaker = SilentSpeaker(16_000)
-        async with Conversation(engines, speaker, self.settings, observers=watch) as talk:
+        async with Conversation(
+            engines, speaker, self.settings, observers=watch, sleep=self.sleep
+        ) as talk:
             self.ahead = Ahead.of(talk) if ahead else None
+            talk.observers += [Captions(talk)] if captions else []
             await talk.listen(FileMicrophone(self.sound))
         assert len(asyncio.all_tasks()) == 1
 
@@ -174,6 +198,37 @@ def test_what_was_not_begun_ahead_is_counted_once():
     assert ahead.ahead.begun == 0
     assert ahead.timeline.wasted == pytest.approx(without.timeline.wasted)
     assert 0.2 < without.timeline.wasted < 0.4
+
+
+def test_what_is_said_while_it_sleeps_is_not_transcribed():
+    secret = 0.96, ("a secret", 0.96), GAP, ("of ours", 0.96)
+    asleep = Talk(*secret, sleeps=True)
+    assert (asleep.ahead.begun, asleep.stt.seconds, asleep.of(Abandoned)) == (0, [], [])
+
+    phrase = Spotter.phrase, 0.32
+    talk = Talk(0.96, phrase, 1.28, ("hello", 0.64), 6.4, *secret, sleeps=True)
+    assert [type(each) for each in talk.of(Woke | FellAsleep)] == [Woke, FellAsleep]
+    assert talk.heard == ["hello"]
+    assert (talk.ahead.begun, talk.ahead.used, len(talk.stt.seconds)) == (1, 1, 1)
+
+
+def test_the_rest_of_the_breath_that_wakes_it_is_transcribed_ahead():
+    parts = 0.96, (Spotter.phrase, 0.32), ("hello", 0.96)
+    ahead, without = (Talk(*parts, sleeps=True, ahead=each) for each in (True, False))
+    assert ahead.heard == without.heard == ["hello"]
+    assert (ahead.ahead.begun, ahead.ahead.used) == (1, 1)
+    assert ahead.of(Transcribed)[0].at < without.of(Transcribed)[0].at
+
+
+def test_the_words_so_far_take_nothing_that_was_begun_for_the_answer():
+    passes = 0
+    for frames in range(10, 21):
+        every = {"partials": frames * FRAME_SECONDS}  # a pass falls before the pause, on it, after
+        talk = Talk(0.32, ("hello", 0.512), settings=every, captions=True)
+        (written,) = talk.of(Transcribed)
+        assert written.took == pytest.approx(STT - 2 * FRAME_SECONDS), frames
+        passes += len(talk.stt.seconds) - 1
+    assert passes >= 8
 
 
 def test_no_word_is_lost_or_said_twice_however_long_a_pause_is():

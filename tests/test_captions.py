@@ -3,6 +3,7 @@
 import pytest
 from scenes import Scene
 
+from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.captions import Captions
 from voice_kit.hear.partials import affordable, confirmed
 from voice_kit.settings import Settings
@@ -65,6 +66,26 @@ def test_no_pass_delays_the_answer():
     along = written_along(0.15, *WORDS)
     assert along.all(Partial)
     assert along.one(PlaybackStarted).at == pytest.approx(silent.one(PlaybackStarted).at)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_one_that_cannot_be_stopped_and_takes_as_long_for_a_word_as_for_a_tale_holds_nothing_up(
+    ahead,
+):
+    class LikeWhisper(ScriptedTranscriber):
+        stoppable = False
+
+    def watch(talk, events):
+        if ahead:
+            Ahead.of(talk)
+        talk.observers.append(Captions(talk))
+
+    script = Script()
+    stt = LikeWhisper(script, 0.3)
+    parts = 0.512, ("a long tale", 6.0), 4.0, ("a word", 0.6), 3.0
+    scene = Scene(script, *parts, engines=scripted(script, stt=stt), during=watch)
+    assert [event.heard for event in scene.all(TurnFinished)] == ["a long tale", "a word"]
+    assert len(stt.seconds) == 2, "0.3 s for 6 s of sound are no 0.03 s for 0.6 s of it"
 
 
 def test_a_new_turn_begins_without_the_words_of_the_last():

@@ -9,16 +9,19 @@ import numpy as np
 
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.steps import WORK, StageFailedError, call, may_be_undone
+from voice_kit.hear.partials import may_be_stopped
 from voice_kit.hear.protocols import Transcriber
 from voice_kit.types import (
     FRAME,
     Abandoned,
     Audio,
     Event,
+    FellAsleep,
     FrameHeard,
     SpeechStarted,
     Stops,
     Transcript,
+    Woke,
 )
 
 DOUBTFUL, SOFT = 0.98, 0.03
@@ -41,7 +44,7 @@ class Ahead:
     that sound, with nothing but quiet behind it, waits only for the rest; anyone else is
     answered as without it. What was begun in vain is stopped, and told of as `Abandoned`, of no
     turn. Only calls of the transcriber are made sooner: no answer begins, or is heard, before it
-    would be otherwise.
+    would be otherwise. Asleep, nothing is begun: what is said is not meant for anyone.
     """
 
     stops: Stops = "async"
@@ -53,13 +56,16 @@ class Ahead:
         """How many transcriptions began ahead."""
         self.used = 0
         """How many of them were asked for."""
-        self._engine, self._talk = engine, talk
+        self.behind = engine
+        """The other one."""
+        self._talk = talk
         self._words: asyncio.Future[Transcript] | None = None
         self._work: asyncio.Task[None] | None = None
         self._sound = Audio.silence(0)
         self._peak = self._softest = self._took = self._since = 0.0
         self._rest = self._begun_in_turn = 0
         self._fading = True  # whether the frame before was soft
+        self._meant = False  # whether what is said is heard by anyone: not so while it sleeps
 
     @classmethod
     def of(cls, talk: Conversation) -> Ahead:
@@ -69,16 +75,24 @@ class Ahead:
         talk.observers.append(ahead)
         return ahead
 
+    @property
+    def stoppable(self) -> bool:
+        """Whether the other one's calls can be stopped: one that is not goes on to its end."""
+        return may_be_stopped(self.behind)
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+        return getattr(self.behind, name)
 
     def __call__(self, event: Event) -> None:
         """Take notice of what is heard."""
         rules = self._talk.ears.rules
-        if isinstance(event, SpeechStarted):
+        if isinstance(event, SpeechStarted | Woke):
             self._drop()
             self._peak, self._begun_in_turn, self._fading = 0.0, 0, True
-        elif isinstance(event, FrameHeard) and self._talk.ears.speaking:
+            self._meant = True
+        elif isinstance(event, FellAsleep):
+            self._meant = False  # ears and frames go on, but no start of speech is told
+        elif isinstance(event, FrameHeard) and self._meant and self._talk.ears.speaking:
             self._peak = max(self._peak, event.level)
             self._rest += 1
             before, self._fading = self._fading, self._is_fading(event)
@@ -102,12 +116,10 @@ class Ahead:
                 work.cancel()
 
     def _begin(self, sound: Audio) -> None:
-        engine, settings = self._engine, self._talk.settings
+        engine, settings = self.behind, self._talk.settings
         if self._talk.engines.stt.current is not self:
             return  # another has taken over
-        plainly = hasattr(engine, "abort") or engine.stops == "async"
-        stoppable = getattr(engine, "stoppable", plainly)  # which one that stands before it knows
-        affordable = may_be_undone(engine) and (stoppable or 0 < self._took <= SPARE)
+        affordable = may_be_undone(engine) and (self.stoppable or 0 < self._took <= SPARE)
         if settings.hear.eager and affordable and self._begun_in_turn < settings.eager_starts:
             self.begun += 1
             self._begun_in_turn += 1
@@ -157,7 +169,7 @@ class Ahead:
                 words.set_result(heard)
 
     async def _now(self, audio: Audio) -> Transcript:
-        engine, limit = self._engine, self._talk.settings.timeouts.stt
+        engine, limit = self.behind, self._talk.settings.timeouts.stt
         began = self._talk.now()
         try:
             heard = await call("stt", engine, lambda: engine.transcribe(audio), limit)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from voice_kit.hear.protocols import Transcriber
+
 SPARE = 0.1
 """A pass that cannot be stopped may hold up the transcription of the whole by so many seconds."""
 
@@ -30,6 +32,12 @@ def affordable(seconds: float, every: float, *, stoppable: bool) -> bool:
     anyone notices.
     """
     return seconds <= (every if stoppable else min(SPARE, every))
+
+
+def may_be_stopped(engine: Transcriber) -> bool:
+    """Whether a call of it that nobody waits for any more holds up no other."""
+    plainly = hasattr(engine, "abort") or engine.stops == "async"
+    return bool(getattr(engine, "stoppable", plainly))  # which one that stands before it knows
 
 
 def _bare(word: str) -> str:
