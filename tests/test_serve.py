@@ -20,7 +20,17 @@ from voice_kit.errors import EngineFailedError, SettingsError, VoiceKitError
 from voice_kit.hear.batch import Batch
 from voice_kit.serve.config import Serve, load_serve
 from voice_kit.serve.pool import Once, Pool
-from voice_kit.serve.protocol import KNOWN
+from voice_kit.serve.protocol import (
+    GOING_AWAY,
+    KNOWN,
+    LIMIT,
+    NOT_ADMITTED,
+    NOT_YOURS,
+    TAKEN_OVER,
+    TOO_BIG,
+    TOO_SLOW,
+)
+from voice_kit.serve.realtime import BROKEN
 from voice_kit.serve.server import listening
 from voice_kit.serve.shared import Shared, within
 from voice_kit.settings import Settings
@@ -434,6 +444,8 @@ def test_the_documentation_is_ours_alone_and_tells_of_every_event_and_route(gate
     assert len(paths) >= 8
     for name in (*KNOWN, *paths):
         assert name in page
+    for code in (NOT_ADMITTED, NOT_YOURS, TOO_SLOW, TAKEN_OVER, LIMIT, GOING_AWAY, TOO_BIG, BROKEN):
+        assert f"<dt><code>{code}</code></dt>" in page
 
 
 # The command

@@ -601,6 +601,7 @@ def test_a_stream_of_words_that_breaks_off_says_so(script):
             "messages.0.content",
         ),
         ({"messages": [{"role": "user", "content": "x"}], "n": 2}, "n"),
+        ({"messages": [{"role": "user", "content": "x"}], "stop": ["."] * 17}, "stop"),
         ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "messages"),
     ],
 )

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from voice_kit.serve.fields import text_of
 from voice_kit.serve.problems import Problem
@@ -14,6 +14,8 @@ from voice_kit.types import Message, ToolCall
 
 LONGEST = 200_000
 """Characters of all messages."""
+STOPS = 16
+"""Texts that end an answer: four times as many as at OpenAI."""
 
 
 class TextPart(BaseModel):
@@ -79,9 +81,17 @@ class ChatRequest(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     stop: str | list[str] | None = None
+    """At most `STOPS`: each token is searched for all of them."""
     n: Literal[1] | None = None
     tools: list[OfferedTool] | None = Field(default=None, max_length=128)
     tool_choice: Literal["auto", "none"] | None = None
+
+    @field_validator("stop")
+    @classmethod
+    def _few(cls, stop: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(stop, list) and len(stop) > STOPS:
+            raise ValueError(f"An answer has at most {STOPS} stops")
+        return stop
 
     @property
     def most(self) -> int | None:

@@ -62,6 +62,7 @@ TOLD = {
 CLOSED = {
     1001: "This gateway stops: connect again.",
     1009: "A message was too big.",
+    1011: "Something of ours failed: connect again.",
     4401: "Not admitted: no token, a wrong one, or one that has expired.",
     4403: "A page of another site, or a conversation that is not yours.",
     4408: "You do not read what you are sent.",
