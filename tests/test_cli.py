@@ -268,6 +268,12 @@ def test_where_a_character_cannot_be_written_a_question_mark_is(tmp_path, questi
     assert "???" in done.stdout
 
 
+def test_nobody_is_told_to_fetch_what_a_server_keeps():
+    assert "to fetch" in voice_kit("voices", "kokoro").stdout
+    served = voice_kit("voices", "openai").stdout
+    assert "needs a server" in served and "to fetch" not in served
+
+
 def test_only_voices_that_speak_here_are_heard_unless_one_was_named():
     from voice_kit.cli import room
 

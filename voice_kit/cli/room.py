@@ -133,7 +133,8 @@ def _show_voices(found: list[Any], language: str | None) -> None:
         return
     table = Table("voice", "language", "gender", "here")
     for voice in found:
-        here = "here" if voice.here else "to fetch"
+        otherwise = "to fetch" if _local(voice.engine) else "needs a server"
+        here = "here" if voice.here else otherwise
         table.add_row(f"{voice.engine}:{voice.name}", voice.language, voice.gender, here)
     console.print(table)
 
