@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from helpers_recording import nobody, record
+from scenes import after
 
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
@@ -264,6 +265,37 @@ def test_a_short_wait_cuts_the_question_as_it_would_have(tmp_path):
     }
     again = recording.turns[-1].again(stop=0.2, engines=engines)
     assert [turn.times.heard for turn in again.turns] == ["set a timer for", "ten minutes"]
+
+
+def test_a_turn_is_told_and_asked_again_with_the_settings_that_it_had(tmp_path):
+    def change(to):
+        def do(talk):
+            talk.settings = talk.settings.changed(to)
+
+        return do
+
+    moments = (
+        (4.0, change({"hear.stop": 2.0, "hear.eager": 0})),
+        (6.6, change({"hear.stop": 0.1})),  # in mid-question: from the next one on
+        (11.0, change({"persona": "Be brief."})),
+        (11.5, lambda talk: talk.type("a line")),
+    )
+    script = Script()
+    sound = script.sound(0.5, ("first", 1.0), 4.5, ("second", 1.0), 6.0)
+    recording = record(
+        *(tmp_path / "talk", scripted(script), sound),
+        during=lambda talk: after(*moments)(talk, []),
+    )
+    first, second, typed = recording.turns
+    assert "hear.stop, now 0.5 s" in str(first.why())
+    assert "hear.stop, now 2 s" in str(second.why())
+    assert typed.times.heard == "a line"
+    for turn in recording.turns:
+        (again,) = turn.again(make=nobody).turns
+        assert again.times.heard == turn.times.heard
+        assert str(again.why()) == str(turn.why())
+    (sooner,) = second.again(stop=1.0, make=nobody).turns
+    assert second.times.voice_to_voice - sooner.times.voice_to_voice == pytest.approx(1.0, abs=0.04)
 
 
 def test_a_typed_line_is_typed_again(tmp_path):

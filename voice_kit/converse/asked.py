@@ -13,6 +13,7 @@ from voice_kit.converse.tape import Call, Done, Step, samples_of
 from voice_kit.converse.timeline import TurnTimes
 from voice_kit.converse.why import Why, why
 from voice_kit.engines import make as make_engine
+from voice_kit.settings import Settings
 from voice_kit.types import (
     FRAME,
     RATE,
@@ -46,9 +47,25 @@ class RecordedTurn:
     recording: Recording
     times: TurnTimes
 
+    @property
+    def settings(self) -> Settings:
+        """Those that held when its question began: they may be changed in a conversation."""
+        changes = [each for each in self.recording.done if each.what == "settings"]
+        if (begun := self._done()) is not None:
+            held = [each.value for each in changes if each.at <= begun.at]
+        else:
+            first = self._frames_before(self.times.bars[0].start)
+            came = max(self.recording.arrivals[: first + 1], default=0.0)
+            held = [
+                each.value
+                for each in changes
+                if (each.at <= came if each.before is None else each.before <= first)
+            ]
+        return Settings.model_validate(held[-1]) if held else self.recording.settings
+
     def why(self) -> Why:
         """Where the time went until its answer was heard, and what would change that."""
-        return why(self.times, self.recording.events, self.recording.settings)
+        return why(self.times, self.recording.events, self.settings)
 
     def again(
         self,
@@ -74,7 +91,8 @@ class RecordedTurn:
     def question(self) -> Recording:
         """A recording of its question alone, with what was said before as history."""
         awake = [each for each in self.recording.watched if each != "Sleep"]
-        whole = replace(self.recording, history=self._history(), watched=awake, sound=None)
+        history, held = self._history(), self.settings
+        whole = replace(self.recording, settings=held, history=history, watched=awake, sound=None)
         if done := self._done():
             alone = [replace(done, at=0.0)]
             return replace(whole, samples=whole.samples[:0], arrivals=(), listens=(), done=alone)

@@ -49,8 +49,7 @@ def ask_again(
     if not turns:
         raise AudioError("Nobody was answered yet. Ask something first.")
     asked: RecordedTurn = turns[-1]
-    then = asked.recording.settings
-    different = {} if now is None else changed(then, now)
+    different = {} if now is None else changed(asked.settings, now)
     short = {name: value for name, value in changes.items() if "." not in name}
     dotted = {name: value for name, value in changes.items() if "." in name}
     return Again(asked.times, asked.again(different | dotted, make=make, **short))
