@@ -612,6 +612,26 @@ def test_who_comes_back_has_no_new_share_of_sound_and_another_person_has_one():
         assert asyncio.run(scene(address)) == [[], ["rate_limit_exceeded"], []]
 
 
+def test_a_person_has_one_share_of_sound_for_socket_and_http():
+    headers = {"Authorization": f"Bearer {issue(JWT, 'alice', 1.0)[0]}"}
+
+    async def scene(address):
+        async with websockets.connect(
+            f"{address.ws}/v1/realtime", additional_headers=headers
+        ) as socket:
+            await until(socket, "session.created")
+            await socket.send(silence_message(0, 125))
+            await type_line(socket, "hello")
+            await until(socket, "response.done")
+        sound = to_wav(Audio(np.zeros(3 * RATE, np.float32), RATE))
+        asked = {"content": sound, "headers": {**headers, "Content-Type": "audio/wav"}}
+        async with httpx.AsyncClient() as client:
+            return (await client.post(f"{address}/v1/turn", **asked)).status_code
+
+    with served(secret=JWT.secret, sound_per_minute=5) as address:
+        assert asyncio.run(scene(address)) == 429
+
+
 def test_more_tools_than_its_share_are_not_used():
     async def scene(address):
         async with connected(address) as socket:

@@ -39,7 +39,7 @@ async def sound_of(
     `Problem` as the turnstile does.
     """
     limits, most = shared_of(request).limits, shared_of(request).serve.sound_per_minute
-    account = f"http:{guest_of(request).subject}"
+    account = limits.account(guest_of(request))
     limits.sound_left(account)  # who has none is told so, and waits for nothing
     async with turnstile.turn() as waited:
         left = limits.sound_left(account)

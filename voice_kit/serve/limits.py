@@ -121,10 +121,11 @@ class Limits:
                 close=1009,
             )
 
-    def account(self, guest: Guest, session: str) -> str:
-        """Whose share a session uses: its guest's, however often they come, or its own where all
-        who come show the same token."""
-        return SESSION + session if guest.subject == LOCAL else f"socket:{guest.subject}"
+    def account(self, guest: Guest, session: str = "") -> str:
+        """Whose share is used: a guest's, by socket and HTTP together and however often they come,
+        or a session's own where all who come show the same token."""
+        alone = session and guest.subject == LOCAL
+        return SESSION + session if alone else f"person:{guest.subject}"
 
     def sound(self, account: str, seconds: float) -> None:
         """Count the sound that was sent on an account. Raises `OverLimit` where it is too much."""

@@ -110,4 +110,5 @@ class Turn:
         )
 
     def _before_tool(self, call: ToolCall) -> None:
-        self._shared.limits.tool(f"http:{self._guest.subject}")
+        limits = self._shared.limits
+        limits.tool(limits.account(self._guest))
