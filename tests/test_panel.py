@@ -408,7 +408,7 @@ def test_again_tells_what_another_setting_changes(make, script):
         await panel.play(script.sound(("what is it", 0.8)))
         same = await panel.again()
         assert str(same).startswith("“what is it”: ") and "→" not in str(same).splitlines()[0]
-        longer = await panel.again(stop=1.1)
+        longer, before = await panel.again(stop=1.1), panel.settings
         shown = panel.board.asking.status
         assert shown == str(longer) and re.match(r"“what is it”: \d+ ms → 1\d\d\d ms\n", shown)
         assert longer.sound.seconds > 1
@@ -416,6 +416,10 @@ def test_again_tells_what_another_setting_changes(make, script):
         turn = (await panel.again()).after.turns[0].times
         assert turn.seconds("wait") == pytest.approx(1.4, abs=0.04)
         assert len(panel.turns) == 1  # the conversation knows nothing of it
+        await panel.play(script.sound(("what is it", 0.8)))
+        panel.settings = before  # as it was when the recording began
+        turn = (await panel.again()).after.turns[0].times
+        assert turn.seconds("wait") == pytest.approx(before.hear.stop, abs=0.04)
         await panel.stop()
 
     hold(scene)
