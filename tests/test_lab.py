@@ -4,9 +4,11 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scenes import Scene
 
 from voice_kit.audio.files import write
 from voice_kit.cli import lab as commands
@@ -16,13 +18,21 @@ from voice_kit.settings import Settings
 from voice_kit.settings.groups import Endpointing
 from voice_kit.sounds import clip
 from voice_kit.speak.tts_espeak import Espeak
-from voice_kit.types import FRAME, RATE, Audio, Speech, Transcript, TurnEnded, Word
+from voice_kit.types import (
+    FRAME,
+    RATE,
+    Audio,
+    PlaybackStarted,
+    Speech,
+    SpeechStarted,
+    Transcript,
+    TurnEnded,
+    TurnFinished,
+    Word,
+)
 from voice_kit.workshop import lab_frontier, lab_interruptions, lab_outcomes, lab_sounds
 from voice_kit.workshop.fakes import HummingVoice, LoudnessDetector, Script, ScriptedTranscriber
 from voice_kit.workshop.lab_endpointing import (
-    Heard,
-    Judged,
-    Place,
     Point,
     play,
     quiet,
@@ -31,6 +41,7 @@ from voice_kit.workshop.lab_endpointing import (
     ways,
 )
 from voice_kit.workshop.lab_engines import Remembering, Repeating, Replayed, spoken
+from voice_kit.workshop.lab_judged import Heard, Judged, Place
 from voice_kit.workshop.lab_sounds import Pause, Recording, Turn, room_tone, thoughtful, turns
 
 STEP = FRAME / RATE
@@ -128,6 +139,53 @@ def test_a_judge_that_is_sure_ends_the_turn_sooner_and_one_that_is_not_later():
     assert [end.at for end in right] == [pytest.approx((62 + 7) * STEP)]
 
 
+@pytest.mark.parametrize("gap", range(7, 15))
+def test_who_is_spoken_into_is_who_is_spoken_into_in_a_conversation(gap):
+    """With engines that take 250 ms, started 64 ms into the pause."""
+    wait, script = rules(stop=0.192), Script()
+    scene = Scene(
+        *(script, 16 * STEP, ("set a timer for", 20 * STEP), gap * STEP),
+        *(("ten minutes", 20 * STEP), 4.0),
+        settings=Settings().changed({"hear.stop": 0.192}),
+    )
+    again = scene.all(SpeechStarted)[1].at
+    heard = any(event.at < again + STEP for event in scene.all(PlaybackStarted))
+    assert len(scene.all(TurnEnded)) == 2
+    ends = play(turn(16, 20, gap, 20), wait, answer=0.064 + 0.25)
+    assert [end.joined for end in ends] == [not heard, False]
+    assert len(scene.all(TurnFinished)) == (2 if heard else 1)
+    if not heard:
+        assert scene.one(TurnFinished).heard == "set a timer for ten minutes"
+
+
+def test_a_conversation_is_sometimes_spoken_into_and_sometimes_not():
+    joined = [play(turn(16, 20, gap, 20), rules(stop=0.192))[0].joined for gap in range(7, 15)]
+    assert True in joined
+    assert False in joined
+
+
+def test_a_cough_joins_nothing():
+    """Who says a word after the answer has begun did not go on, however soon they coughed."""
+    ends = play(turn(10, 20, 7, 1, 20, 20), rules(stop=0.192), answer=0.5)
+    assert [end.joined for end in ends] == [False, False]
+    ends = play(turn(10, 20, 7, 1, 1, 20), rules(stop=0.192), answer=0.5)
+    assert [end.joined for end in ends] == [True, False]
+
+
+def test_the_judge_hears_what_was_said_before_where_both_halves_are_one_turn():
+    heard = []
+
+    def opinion(place, sound):
+        heard.append((place.started, sound().seconds))
+        return 0.9, 0.0
+
+    play(turn(16, 30, 8, 30), RULES, opinion, answer=0.5)
+    play(turn(16, 30, 8, 30), RULES, opinion, answer=0.2)
+    (_, first), (joined, whole), _, (alone, half) = heard
+    assert (joined, alone) == (2, 7), "the joined turn began with its first half"
+    assert whole == pytest.approx(first + half, abs=2 * STEP)
+
+
 def test_a_slow_judge_makes_everybody_wait_for_it():
     one = turn(10, 20)
     (end,) = play(one, RULES, lambda place, sound: (0.9, 0.6))
@@ -164,6 +222,43 @@ def test_a_score_counts_turns_and_pauses_cut_off_and_the_wait_of_the_others():
     point = score(three, rules(stop=0.192))
     assert (point.cut_off, point.pauses_cut) == (2, 3)
     assert point.added == pytest.approx(0.192)
+
+
+@pytest.mark.parametrize(
+    ("stop", "answer", "cut_off", "spoken_into", "until_sound"),
+    [
+        (0.192, 0.0, 3, 3, None),
+        (0.192, 0.3, 3, 2, 0.3),  # who paused for 224 ms heard nothing before going on
+        (0.192, 0.5, 3, 1, 0.5),
+        (0.192, 0.9, 3, 0, 0.9),
+        (0.512, 0.3, 1, 1, 0.512),  # an answer that is ready waits for the end of the turn
+        (0.704, 0.9, 0, 0, 0.9),
+    ],
+)
+def test_whoever_goes_on_before_the_answer_is_heard_was_cut_off_but_not_spoken_into(
+    stop, answer, cut_off, spoken_into, until_sound
+):
+    three = [
+        turn(10, 20, 7, 20, name="a pause of 224 ms"),
+        turn(10, 20, 12, 20, name="a pause of 384 ms"),
+        turn(10, 20, 20, 20, name="a pause of 640 ms"),
+    ]
+    point = score(three, rules(stop=stop), answer=answer)
+    assert (point.cut_off, point.spoken_into) == (cut_off, spoken_into)
+    assert point.spoken_into_share == pytest.approx(spoken_into / 3)
+    if until_sound is None:
+        assert math.isnan(point.until_sound)
+    else:
+        assert point.until_sound == pytest.approx(until_sound, abs=1e-6)
+    data = json.loads(json.dumps(point.as_json()))
+    assert data["answer_ms"] == pytest.approx(answer * 1000)
+    assert (data["cut_off"], data["spoken_into"]) == (cut_off, spoken_into)
+
+
+def test_a_turn_that_goes_on_once_unheard_and_once_heard_was_spoken_into():
+    both = turn(10, 20, 7, 20, 20, 20)
+    assert [end.joined for end in play(both, rules(stop=0.192))] == [True, False, False]
+    assert score([both], rules(stop=0.192)).spoken_into == 1
 
 
 def test_the_wait_of_a_turn_that_was_cut_off_is_not_counted():
@@ -248,8 +343,9 @@ def test_ways_to_wait_are_possible_ones():
 # The frontier, by hand
 
 
-def point(judge, added, cut_off, *, usual=False, turns=100):
-    return Point(judge, 0.5, added, 0.2, 1.5, turns, cut_off, 0, 10, 0, added, added, usual)
+def point(judge, added, cut_off, *, usual=False, turns=100, spoken_into=0, until_sound=1.0):
+    times, felt = (added, added), (spoken_into, until_sound, 0.3)
+    return Point(judge, 0.5, added, 0.2, 1.5, turns, cut_off, 0, 10, 0, *times, *felt, usual)
 
 
 def test_the_frontier_keeps_what_no_other_setting_beats():
@@ -275,20 +371,38 @@ def test_the_headline_compares_the_judges_at_the_same_wait():
         point("smart-turn", 0.36, 1),
         point("says", 0.2, 3),
     ]
-    assert lab_frontier.cut_off_at(points, "silence", 0.35) == pytest.approx(0.20)
-    assert lab_frontier.cut_off_at(points, "text", 0.35) == pytest.approx(0.06)
-    assert lab_frontier.cut_off_at(points, "smart-turn", 0.35) is None
-    assert lab_frontier.cut_off_at(points, "says", 0.35) == pytest.approx(0.03)
+    assert lab_frontier.share_at(points, "silence", 0.35) == pytest.approx(0.20)
+    assert lab_frontier.share_at(points, "text", 0.35) == pytest.approx(0.06)
+    assert lab_frontier.share_at(points, "smart-turn", 0.35) is None
+    assert lab_frontier.share_at(points, "says", 0.35) == pytest.approx(0.03)
     assert lab_frontier.headline(points) == (
         "cut-offs at a mean added wait of 350 ms: fixed silence 20.0 %, text 6.0 %, "
         "smart-turn (never so quick), says 3.0 %"
     )
 
 
+def test_the_second_headline_tells_who_is_spoken_into_and_by_which_wait():
+    felt = lab_frontier.SPOKEN_INTO
+    points = [
+        point("silence", 0.1, 90, spoken_into=8, until_sound=0.3),
+        point("silence", 0.2, 80, spoken_into=4, until_sound=0.6),
+        point("text", 0.1, 70, spoken_into=2, until_sound=0.42),
+        point("says", 0.1, 60, spoken_into=0, until_sound=0.5),
+    ]
+    assert lab_frontier.headline(points, felt) == (
+        "turns spoken into at a mean wait until the answer's sound of 450 ms: "
+        "fixed silence 6.0 %, text 2.0 %, says (never so quick)"
+    )
+    slow = [replace(each, answer=0.6, until_sound=0.63) for each in points]
+    assert "sound of 750 ms: fixed silence 4.0 %" in lab_frontier.headline(slow, felt)
+    assert lab_frontier.compared_at(slow, lab_frontier.CUT_OFF) == 0.35
+
+
 def test_the_table_shows_the_frontier_and_the_settings_as_they_are():
     points = [point("silence", 0.5, 50, usual=True), point("silence", 0.3, 30)]
     head, quick, usual = lab_frontier.table(points)
-    assert "cut off" in head
+    assert head.index("cut off") < head.index("added") < head.index("spoken into")
+    assert head.index("spoken into") < head.index("until sound")
     assert "30 of 100  30.0 %" in quick
     assert usual.startswith("★ silence")
     assert "50 of 100  50.0 %" in usual
@@ -626,6 +740,10 @@ def test_lab_endpointing_prints_every_setting_and_the_comparison(folder, tmp_pat
     assert by_stop[1.024]["cut_off"] == by_stop[1.28]["cut_off"] == 0
     summary = last["summary"]
     assert 0.1 < summary["cut_off_share"]["silence"] < 0.5
+    assert (summary["added_ms"], summary["until_sound_ms"], summary["answer_ms"]) == (350, 450, 300)
+    assert by_stop[0.5]["spoken_into"] == 1, "its answer is heard before the last words"
+    assert by_stop[0.5]["until_sound_ms"] == pytest.approx(512)
+    assert summary["felt"].startswith("turns spoken into at a mean wait until the answer's sound")
     assert summary["headline"].startswith("cut-offs at a mean added wait of 350 ms: fixed silence")
     assert "<svg" in out.read_text()
 
@@ -635,7 +753,22 @@ def test_lab_endpointing_alone_prints_a_table_on_the_kits_own_sounds():
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert sum(line.startswith("★") for line in lines) == 1
-    assert lines[-1].startswith("cut-offs at a mean added wait of 350 ms: fixed silence")
+    assert lines[-2].startswith("cut-offs at a mean added wait of 350 ms: fixed silence")
+    assert lines[-1].startswith("turns spoken into at a mean wait until the answer's sound of 450")
+    assert lines[-1].endswith("(ready 300 ms into a pause)")
+
+
+def test_an_answer_that_takes_longer_speaks_into_fewer_turns(folder):
+    found = []
+    for seconds in ("0.1", "0.9"):
+        done = voice_kit(
+            *("lab", "endpointing", "--data", folder, "--no-thinking", "--judge", "silence"),
+            *("--json", "--answer", seconds),
+        )
+        points = [json.loads(line) for line in done.stdout.splitlines()[:-1]]
+        (usual,) = [each for each in points if each["usual"]]
+        found.append((usual["cut_off"], usual["spoken_into"], usual["answer_ms"]))
+    assert found == [(1, 1, 100), (1, 0, 900)]
 
 
 def test_lab_interruptions_prints_a_line_for_each_setting(folder, tmp_path):

@@ -53,6 +53,12 @@ def endpointing(
         bool, typer.Option(help="Each longer recording once more with pauses for thought.")
     ] = True,
     latency: Latency = None,
+    answer: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Seconds from a pause's beginning to the answer's sound; else the bench's."
+        ),
+    ] = None,
     vad: options.Vad = None,
     stt: options.Stt = None,
     language: options.Language = None,
@@ -62,20 +68,24 @@ def endpointing(
 ) -> None:
     """Find out whom each way to wait cuts off, and how long it lets everybody else wait.
 
+    Cut off are turns that are taken for finished before they are. Spoken into are those in which
+    an answer was heard by then: whoever goes on before hears nothing of it.
+
     Example: voice-kit lab endpointing --data my-recordings --out frontier.png
     """
     from voice_kit.cli import running
     from voice_kit.workshop import lab_endpointing as lab
-    from voice_kit.workshop import lab_frontier, lab_sounds
+    from voice_kit.workshop import lab_frontier, lab_judged, lab_sounds
 
     settings = options.settings_from(change, vad=vad, stt=stt, language=language)
     writable(out)
+    ready = lab.ANSWER if answer is None else answer
     judges = _judges(judge, settings)
     detector = running.engine("vad", settings)
     recordings = _recordings(data)
     words = thinking or any(each.needs_words for each in judges.values())
     with notes.status("preparing the recordings") as status:
-        heard = lab.Heard(
+        heard = lab_judged.Heard(
             running.engine("stt", settings) if words else None,
             lambda count: status.update(f"hearing what was said before pause {count}"),
         )
@@ -86,16 +96,16 @@ def endpointing(
         )
         if not turns:
             raise AudioError("There is no speech with its words in these recordings. Add some.")
-        opinions = {name: lab.Judged(each, heard, latency) for name, each in judges.items()}
+        opinions = {name: lab_judged.Judged(each, heard, latency) for name, each in judges.items()}
         ways: dict[str, Any] = {lab.SILENCE: None, **opinions}
-        points = list(lab.sweep(turns, ways, settings))
+        points = list(lab.sweep(turns, ways, settings, ready))
     if out:
         save(lab_frontier.draw(points), out)
+    strict, felt = lab_frontier.CUT_OFF, lab_frontier.SPOKEN_INTO
     summary = {
-        "added_ms": round(lab.WAIT * 1000),
-        "cut_off_share": {
-            name: lab_frontier.cut_off_at(points, name) for name in lab_frontier.judges(points)
-        },
+        **lab_frontier.comparison(points, strict, "added_ms", "cut_off_share"),
+        **lab_frontier.comparison(points, felt, "until_sound_ms", "spoken_into_share"),
+        "answer_ms": round(ready * 1000),
         "turns": len(turns),
         "pauses": sum(len(turn.pauses) for turn in turns),
         "no_speech": deaf,
@@ -103,6 +113,7 @@ def endpointing(
         "vad": detector.name,
         "stt": heard.name,
         "headline": lab_frontier.headline(points),
+        "felt": lab_frontier.headline(points, felt),
     }
     if json_:
         for point in points:
@@ -117,6 +128,7 @@ def endpointing(
     if deaf:
         console.print("no speech was heard in:", ", ".join(deaf), soft_wrap=True)
     console.print(summary["headline"], soft_wrap=True)
+    console.print(f"{summary['felt']} (ready {ready * 1000:.0f} ms into a pause)", soft_wrap=True)
 
 
 def interruptions(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from voice_kit.converse.steps import may_be_undone
 from voice_kit.hear import endpointing
 from voice_kit.hear.ears import Ears
-from voice_kit.hear.protocols import Transcriber, TurnJudge
 from voice_kit.settings import Settings
 from voice_kit.settings.groups import Endpointing
-from voice_kit.types import Audio, Paused, SpeechStarted, Transcript, TurnEnded
-from voice_kit.workshop.lab_engines import timed
+from voice_kit.types import RATE, Audio, Paused, SpeechStarted, TurnEnded
+from voice_kit.workshop.lab_judged import Opinion, Place
 from voice_kit.workshop.lab_sounds import Turn
 
 STARTS = (0.3, 0.5, 0.7)
@@ -27,23 +25,25 @@ UNFINISHED = (0.8, 1.12)
 and `hear.unfinished`, beside the values of the settings."""
 SILENCE = "silence"
 WAIT = 0.35
-"""Seconds of mean added wait at which the judges are compared."""
+"""Seconds of mean wait at which the judges are compared."""
+ANSWER = 0.3
+"""Seconds from the beginning of a pause until an answer to what was said could be heard: in
+`make bench`, with engines that take 250 ms, 299 ms go by to the first sample of the answer."""
+TIMES = ("added", "added_p90", "until_sound", "answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A pause in a turn, to a fraction of a second: thresholds move it a little."""
+class End:
+    """A turn that the assistant takes for finished. Seconds from the beginning of its sound."""
 
-    turn: str
-    started: int
-    """When the speech before it began, in quarters of a second."""
-    ended: int
-    """When it ended, in tenths."""
-
-
-Opinion = Callable[[Place, Callable[[], Audio]], tuple[float, float]]
-"""What a judge says at a pause after this sound: the chance that the turn is finished, and the
-seconds until it says so."""
+    ended: float
+    """When its last speech ended."""
+    at: float
+    """When it was taken for finished."""
+    sounds: float
+    """When the answer is heard, unless speech goes on before."""
+    joined: bool = False
+    """Speech went on before: nothing was heard, and both halves are one turn."""
 
 
 def quiet(chance: float, known: float, rules: Endpointing) -> float:
@@ -56,83 +56,36 @@ def quiet(chance: float, known: float, rules: Endpointing) -> float:
     return max(known, endpointing.wait(chance, rules))
 
 
-def play(turn: Turn, rules: Endpointing, opinion: Opinion | None = None) -> list[TurnEnded]:
+def play(
+    turn: Turn, rules: Endpointing, opinion: Opinion | None = None, answer: float = ANSWER
+) -> list[End]:
     """The turns that the assistant takes this one for, by these rules.
 
-    At each pause the judge is asked, as in a conversation.
+    At each pause the judge is asked, as in a conversation. Answers are ready `answer` seconds
+    after the pause began and are heard once the turn has ended; speech that goes on earlier
+    joins what was said before, for the judge too.
     """
-    ears, ends, started = Ears(rules), list[TurnEnded](), 0.0
+    ears, ends, started, joins = Ears(rules), list[End](), 0.0, False
+    before = said = np.zeros(0, np.float32)
+
+    def sound() -> Audio:
+        return Audio(np.concatenate([before, ears.sound().samples]), RATE)
+
     for frame, chance in zip(turn.frames, turn.chances, strict=True):
         for event in ears.feed(frame, float(chance)):
             if isinstance(event, SpeechStarted):
-                started = event.at
-            elif isinstance(event, TurnEnded):
-                ends.append(event)
+                joins = bool(ends) and ears.now < ends[-1].sounds
+                before, started = (said, started) if joins else (said[:0], event.at)
+            elif isinstance(event, Paused | TurnEnded) and joins:  # it was no cough
+                ends[-1], joins = replace(ends[-1], joined=True), False
+            if isinstance(event, TurnEnded):
+                said = np.concatenate([before, event.audio.samples])
+                ends.append(End(event.ended, event.at, max(event.at, event.ended + answer)))
             elif isinstance(event, Paused) and opinion is not None:
                 place = Place(turn.name, round(started * 4), round(event.ended * 10))
-                finished, took = opinion(place, ears.sound)
+                finished, took = opinion(place, sound)
                 ears.expect(quiet(finished, event.at - event.ended + took, rules))
     return ends
-
-
-class Judged:
-    """Asks a judge at every pause as a conversation would, once for each pause."""
-
-    def __init__(self, judge: TurnJudge, heard: Heard, latency: float | None = None) -> None:
-        self.judge = judge
-        self.took: list[float] = []
-        """Seconds from each pause to the judge's answer, its transcription included."""
-        self._heard = heard
-        self._latency = latency
-        self._known: dict[Place, tuple[float, float]] = {}
-
-    def usual_ms(self) -> int:
-        """The median of these, in milliseconds."""
-        return round(float(np.median(self.took)) * 1000)
-
-    def __call__(self, place: Place, sound: Callable[[], Audio]) -> tuple[float, float]:
-        """The chance that the turn is finished, and the seconds until it says so."""
-        if place not in self._known:
-            chance, took, said, audio = 0.5, 0.0, Transcript(""), sound()
-            if self.judge.needs_words and self._heard.early:
-                said, took = self._heard(place, audio)
-            if said.text or not self.judge.needs_words:
-                chance, more = timed(lambda: self.judge.finished(audio, said))
-                took += more
-            self.took.append(took)
-            self._known[place] = chance, took if self._latency is None else self._latency
-        return self._known[place]
-
-
-class Heard:
-    """What speech-to-text hears in a turn up to a pause, each transcribed once."""
-
-    def __init__(
-        self, stt: Transcriber | None, each: Callable[[int], None] = lambda count: None
-    ) -> None:
-        self.name = stt.name if stt else ""
-        self.early = may_be_undone(stt)
-        """Whether a conversation asks for the words so far; else a judge of words has none."""
-        self._stt = stt
-        self._each = each
-        self._known: dict[Place, tuple[Transcript, float]] = {}
-
-    def __call__(self, place: Place, audio: Audio) -> tuple[Transcript, float]:
-        """The words so far, and how many seconds they took."""
-        if place not in self._known:
-            self._known[place] = self._transcribe(audio)
-            self._each(len(self._known))
-        return self._known[place]
-
-    def whole(self, audio: Audio) -> Transcript:
-        """The words of a whole sound."""
-        return self._transcribe(audio)[0]
-
-    def _transcribe(self, audio: Audio) -> tuple[Transcript, float]:
-        if self._stt is None:
-            return Transcript(""), 0.0
-        stt = self._stt
-        return timed(lambda: stt.transcribe(audio))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +99,8 @@ class Point:
     unfinished: float
     turns: int
     cut_off: int
-    """Turns that were taken for finished before their last speech."""
+    """Turns that were taken for finished before their last speech, whether or not anybody heard
+    of it."""
     missed: int
     """Turns in which nobody was heard."""
     pauses: int
@@ -155,6 +109,13 @@ class Point:
     added: float
     """Mean seconds from the last speech to the end of the turn, where it was not cut off."""
     added_p90: float
+    spoken_into: int
+    """Turns in which an answer was heard before their last speech: what a person feels. Where they
+    went on before it was heard, both halves are one turn."""
+    until_sound: float
+    """Mean seconds from the last speech to the answer's sound, where it was not spoken into."""
+    answer: float
+    """Seconds after the beginning of a pause at which answers are ready."""
     usual: bool
     """Whether these are the settings as they are."""
 
@@ -163,10 +124,16 @@ class Point:
         """Turns cut off, of all."""
         return self.cut_off / self.turns if self.turns else 0.0
 
+    @property
+    def spoken_into_share(self) -> float:
+        """Turns spoken into, of all."""
+        return self.spoken_into / self.turns if self.turns else 0.0
+
     def as_json(self) -> dict[str, Any]:
         """Plain data, times in milliseconds."""
         data = {**asdict(self), "cut_off_share": round(self.share, 4)}
-        for name in ("added", "added_p90"):
+        data["spoken_into_share"] = round(self.spoken_into_share, 4)
+        for name in TIMES:
             seconds = data.pop(name)
             data[f"{name}_ms"] = None if np.isnan(seconds) else round(seconds * 1000, 1)
         return data
@@ -179,16 +146,22 @@ def score(
     opinion: Opinion | None = None,
     *,
     usual: bool = False,
+    answer: float = ANSWER,
 ) -> Point:
-    """How these rules and this judge do on the turns."""
-    cut_off = missed = pauses = pauses_cut = 0
-    added: list[float] = []
+    """How these rules and this judge do on the turns, where answers are ready `answer` seconds
+    after a pause began."""
+    cut_off = spoken_into = missed = pauses = pauses_cut = 0
+    added, sounds = list[float](), list[float]()
     for turn in turns:
-        ends = [event.at for event in play(turn, rules, opinion)]
-        early = [at for at in ends if at < turn.ended]
+        ends = play(turn, rules, opinion, answer)
+        early = [end.at for end in ends if end.at < turn.ended]
+        heard = any(end.at < turn.ended and not end.joined for end in ends)
         cut_off, missed = cut_off + bool(early), missed + (not ends)
+        spoken_into += heard
         if ends and not early:
-            added.append(ends[-1] - turn.ended)
+            added.append(ends[-1].at - turn.ended)
+        if ends and not heard:
+            sounds.append(ends[-1].sounds - turn.ended)
         pauses += len(turn.pauses)
         pauses_cut += sum(
             any(pause.start < at <= pause.end for at in early) for pause in turn.pauses
@@ -206,17 +179,23 @@ def score(
         pauses_cut=pauses_cut,
         added=float(np.mean(added)) if added else float("nan"),
         added_p90=float(np.quantile(added, 0.9)) if added else float("nan"),
+        spoken_into=spoken_into,
+        until_sound=float(np.mean(sounds)) if sounds else float("nan"),
+        answer=answer,
         usual=usual,
     )
 
 
 def sweep(
-    turns: Sequence[Turn], judges: Mapping[str, Opinion | None], settings: Settings
+    turns: Sequence[Turn],
+    judges: Mapping[str, Opinion | None],
+    settings: Settings,
+    answer: float = ANSWER,
 ) -> Iterator[Point]:
     """Every way to wait, judge by judge. The first of each judge are the settings as they are."""
     for judge, opinion in judges.items():
         for number, rules in enumerate(ways(settings.hear, judged=opinion is not None)):
-            yield score(turns, rules, judge, opinion, usual=number == 0)
+            yield score(turns, rules, judge, opinion, usual=number == 0, answer=answer)
 
 
 def ways(usual: Endpointing, *, judged: bool) -> Iterator[Endpointing]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from voice_kit.workshop.lab_endpointing import SILENCE, WAIT, Point
 
@@ -24,38 +25,77 @@ def judges(points: Sequence[Point]) -> list[str]:
     return list(dict.fromkeys(point.judge for point in points))
 
 
-def frontier(points: Sequence[Point], judge: str) -> list[Point]:
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What is gained by waiting, and what the waiting is."""
+
+    share: Callable[[Point], float]
+    wait: Callable[[Point], float]
+    name: str
+
+
+CUT_OFF = Trade(
+    lambda point: point.share, lambda point: point.added, "cut-offs at a mean added wait of"
+)
+"""Strict: taken for finished before the last speech, against the wait until the turn ends."""
+SPOKEN_INTO = Trade(
+    lambda point: point.spoken_into_share,
+    lambda point: point.until_sound,
+    "turns spoken into at a mean wait until the answer's sound of",
+)
+"""What a person feels: an answer heard before the last speech, against the wait for its sound."""
+LATER = 0.15
+"""Seconds of mean wait, beyond the soonest sound, at which those are compared: as far as `WAIT` is
+beyond the soonest end of a turn."""
+
+
+def frontier(points: Sequence[Point], judge: str, trade: Trade = CUT_OFF) -> list[Point]:
     """The settings that no other setting of this judge beats in both: quickest first."""
     best: list[Point] = []
-    mine = [point for point in points if point.judge == judge and point.added == point.added]
-    for point in sorted(mine, key=lambda point: (point.added, point.share)):
-        if not best or point.share < best[-1].share:
+    wait, share = trade.wait, trade.share
+    mine = [point for point in points if point.judge == judge and wait(point) == wait(point)]
+    for point in sorted(mine, key=lambda point: (wait(point), share(point))):
+        if not best or share(point) < share(best[-1]):
             best.append(point)
     return best
 
 
-def cut_off_at(points: Sequence[Point], judge: str, added: float = WAIT) -> float | None:
-    """The share of turns cut off at this mean added wait in seconds, between neighbours on the
-    frontier in a straight line. None when nothing tried was so quick."""
+def share_at(
+    points: Sequence[Point], judge: str, seconds: float = WAIT, trade: Trade = CUT_OFF
+) -> float | None:
+    """The share of turns at this mean wait in seconds, between neighbours on the frontier in a
+    straight line. None when nothing tried was so quick."""
     before: Point | None = None
-    for point in frontier(points, judge):
-        if point.added > added:
+    for point in frontier(points, judge, trade):
+        if trade.wait(point) > seconds:
             if before is None:
                 return None
-            way = (added - before.added) / (point.added - before.added)
-            return before.share + way * (point.share - before.share)
+            way = (seconds - trade.wait(before)) / (trade.wait(point) - trade.wait(before))
+            return trade.share(before) + way * (trade.share(point) - trade.share(before))
         before = point
-    return before.share if before else None
+    return trade.share(before) if before else None
 
 
-def headline(points: Sequence[Point], added: float = WAIT) -> str:
+def compared_at(points: Sequence[Point], trade: Trade) -> float:
+    """Seconds of mean wait at which judges are compared: no answer sounds before it is ready."""
+    return max(point.answer for point in points) + LATER if trade is SPOKEN_INTO else WAIT
+
+
+def headline(points: Sequence[Point], trade: Trade = CUT_OFF) -> str:
     """One sentence that compares the judges at the same mean wait."""
-    parts = []
+    parts, seconds = [], compared_at(points, trade)
     for judge in judges(points):
-        share = cut_off_at(points, judge, added)
+        share = share_at(points, judge, seconds, trade)
         figure = "(never so quick)" if share is None else f"{share * 100:.1f} %"
         parts.append(f"{'fixed silence' if judge == SILENCE else judge} {figure}")
-    return f"cut-offs at a mean added wait of {added * 1000:.0f} ms: {', '.join(parts)}"
+    return f"{trade.name} {seconds * 1000:.0f} ms: {', '.join(parts)}"
+
+
+def comparison(points: Sequence[Point], trade: Trade, wait: str, share: str) -> dict[str, Any]:
+    """The same as data, under these names: milliseconds, and the share of each judge."""
+    seconds = compared_at(points, trade)
+    shares = {judge: share_at(points, judge, seconds, trade) for judge in judges(points)}
+    return {wait: round(seconds * 1000), share: shares}
 
 
 def table(points: Sequence[Point]) -> list[str]:
@@ -64,6 +104,7 @@ def table(points: Sequence[Point]) -> list[str]:
     lines = [
         f"  {'judge':<{width}} {'start':>5} {'finished':>9} {'stop':>8} {'unfinished':>11}"
         f" {'cut off':>15} {'of pauses':>15} {'added, mean':>12} {'p90':>8}"
+        f" {'spoken into':>15} {'until sound':>12}"
     ]
     for judge in judges(points):
         shown = frontier(points, judge)
@@ -75,6 +116,7 @@ def table(points: Sequence[Point]) -> list[str]:
 
 def _line(point: Point, width: int) -> str:
     counts = f"{point.cut_off} of {point.turns} {point.share * 100:5.1f} %"
+    felt = f"{point.spoken_into} of {point.turns} {point.spoken_into_share * 100:5.1f} %"
     share = point.pauses_cut / point.pauses * 100 if point.pauses else 0.0
     inside = f"{point.pauses_cut} of {point.pauses} {share:3.0f} %"
     finished = "" if point.judge == SILENCE else f"{point.finished * 1000:.0f} ms"
@@ -83,6 +125,7 @@ def _line(point: Point, width: int) -> str:
         f"{'★' if point.usual else ' '} {point.judge:<{width}} {point.start_above:5.2f}"
         f" {finished:>9} {point.stop * 1000:5.0f} ms {unfinished:>11} {counts:>15} {inside:>15}"
         f" {point.added * 1000:9.0f} ms {point.added_p90 * 1000:5.0f} ms"
+        f" {felt:>15} {point.until_sound * 1000:9.0f} ms"
     )
 
 
@@ -121,6 +164,8 @@ def draw(points: Sequence[Point]) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     some = points[0]
     axes.set_title(
-        f"Who waits how long, and whom it cuts off ({some.turns} turns, {some.pauses} pauses)"
+        f"Who waits how long, and whom it cuts off ({some.turns} turns, {some.pauses} pauses)\n"
+        + headline(points, SPOKEN_INTO),
+        fontsize=9,
     )
     return figure
