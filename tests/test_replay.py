@@ -601,6 +601,19 @@ def test_a_recording_is_not_written_over(tmp_path):
         Recorder(tmp_path / "talk")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "file/talk"])
+def test_a_folder_that_cannot_be_is_a_problem_of_the_recording_and_not_of_the_conversation(
+    tmp_path, name
+):
+    (tmp_path / "file").touch()
+    script, seen = Script(), []
+    observers = [seen.append]
+    record(tmp_path / name, scripted(script), script.sound(*TALK), observers=observers, reads=False)
+    assert next(event.heard for event in seen if isinstance(event, TurnFinished)) == "hello there"
+    with Recorder(tmp_path / name) as recorder:
+        assert "cannot be written" in recorder.problem
+
+
 def test_a_folder_without_a_recording_says_so(tmp_path):
     with pytest.raises(AudioError, match="no recorded conversation"):
         read_recording(tmp_path)

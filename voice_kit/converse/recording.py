@@ -72,17 +72,23 @@ class Recorder:
         self._settings: Settings | None = None
         self._files: dict[str, IO[bytes]] = {}
         self._wav: Wav | None = None
-        if (self.folder / TAPE).exists():
-            raise AudioError(f"{folder} holds a recording already. Choose another folder.")
+        taken = False
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.folder / SPOKEN).mkdir(mode=0o700, exist_ok=True)
-            for name in (EVENTS, TAPE):
-                self._files[name] = new_file(self.folder / name)
-            self._wav = Wav(self.folder / SOUND, RATE, private=True)
-        except (OSError, AudioError) as error:
+            taken = (self.folder / TAPE).exists()
+            if not taken:
+                self._open()
+        except (OSError, ValueError, AudioError) as error:  # the second: no name of a folder
             self._give_up(error)
+        if taken:
+            raise AudioError(f"{folder} holds a recording already. Choose another folder.")
         self.put({"recording": 1, "versions": versions()})
+
+    def _open(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.folder / SPOKEN).mkdir(mode=0o700, exist_ok=True)
+        for name in (EVENTS, TAPE):
+            self._files[name] = new_file(self.folder / name)
+        self._wav = Wav(self.folder / SOUND, RATE, private=True)
 
     def __enter__(self) -> Recorder:
         return self
