@@ -971,6 +971,14 @@ def sections():
     }
 
 
+@pytest.mark.parametrize("folder", ["kubernetes", "kubernetes-ray"])
+def test_the_image_is_in_the_registry_before_the_cluster_looks_for_it(folder):
+    commands = sections()["Kubernetes"][1]
+    (image,) = yaml.safe_load(text(f"{folder}/kustomization.yaml"))["images"]
+    before = commands[: commands.index(f"kubectl apply -k {folder}")]
+    assert f"docker push {image['newName']}:{image['newTag']}" in before
+
+
 STARTS = (
     ("The image", "docker run"),
     ("One machine: Docker Compose", "docker compose up"),
