@@ -185,8 +185,11 @@ class _Answer(Response):
 
 
 def _invalid(error: RequestValidationError) -> Problem:
-    first = error.errors()[0] if error.errors() else {"loc": (), "msg": "cannot be read"}
-    places = [str(place) for place in first["loc"] if place not in ("body", "query", "path")]
+    found = error.errors() or [{"loc": (), "msg": "cannot be read"}]
+    first = max(found, key=lambda each: len(each["loc"]))  # where it came nearest to what is taken
+    outside = {"body", "query", "path", "str"}  # or which of several kinds it was compared with
+    named = [str(place) for place in first["loc"]]
+    places = [each for each in named if each not in outside and "[" not in each]
     param = ".".join(places) or None
     if first.get("type") == "json_invalid":
         return Problem("The body is no JSON. Send it as application/json.", code="invalid_json")
