@@ -25,7 +25,7 @@ from voice_kit.converse.captions import Captions
 from voice_kit.converse.conversation import HUSHED, Conversation
 from voice_kit.converse.differs import difference, pairs
 from voice_kit.converse.kept import Nowhere, traits
-from voice_kit.converse.late import LateSpeaker
+from voice_kit.converse.late import LateSpeaker, latency
 from voice_kit.converse.line import Line
 from voice_kit.converse.loading import load_engines
 from voice_kit.converse.public import public
@@ -51,6 +51,7 @@ from voice_kit.types import (
     GateOpened,
     Interrupted,
     Message,
+    Misfire,
     Partial,
     PlaybackResumed,
     PlaybackStarted,
@@ -166,6 +167,11 @@ def announced_in_vain(script, folder):
     return record(folder, engines, sound, during=lambda talk: after(*moments)(talk, []))
 
 
+def held_for_a_cough(script, folder):
+    engines = scripted(script, llm=ScriptedModel({}, first=0.6))
+    return record(folder, engines, script.sound(0.5, ("what is it", 1.0), 0.7, ("", 0.1), 4.0))
+
+
 def failing(script, folder):
     spare = ScriptedTranscriber(script, name="spare")
     engines = scripted(
@@ -230,6 +236,7 @@ SCENES = {
     judged: TurnFinished,
     typed_and_hushed: Interrupted,
     announced_in_vain: Failed,
+    held_for_a_cough: Misfire,
     failing: EngineChanged,
     ahead_and_captions: Partial,
     asleep: Woke,
@@ -279,6 +286,17 @@ def test_a_replay_is_heard_as_late_as_the_loudspeaker_of_the_recording_was(tmp_p
     opened = [event.at for event in before.events if isinstance(event, GateOpened)]
     assert heard == pytest.approx([at + 0.07 for at in opened])
     assert difference(before.events, replay(before, make=nobody).events) == ""
+
+
+def test_an_answer_that_was_held_for_a_cough_does_not_tell_how_late_a_loudspeaker_is(tmp_path):
+    script = Script()
+    parts = 0.5, ("hello there", 0.8), 0.7, ("", 0.1), 4.0, ("what is it", 1.0), 4.0
+    engines = scripted(script, llm=ScriptedModel({}, first=0.6))
+    speaker = LateSpeaker(0.07)
+    before = record(tmp_path / "talk", engines, script.sound(*parts), speaker=speaker)
+    assert any(isinstance(event, Misfire) for event in before.events)
+    assert len(before.turns) == 2
+    assert latency(before.events) == pytest.approx(0.07)
 
 
 def test_it_replays_in_a_notebook_whose_loop_runs_already(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from math import inf
 from statistics import median
 
 import numpy as np
@@ -15,9 +16,12 @@ from voice_kit.types import (
     Audio,
     Event,
     GateOpened,
+    Misfire,
     PlaybackStarted,
     Samples,
     SpeechReady,
+    SpeechStarted,
+    TurnEnded,
 )
 
 
@@ -41,16 +45,24 @@ class LateSpeaker(SilentSpeaker):
 
 
 def latency(events: Sequence[Event]) -> float:
-    """Seconds from a sound that may be heard to its first audible sample, as usual in these."""
-    may, late = dict[int, float](), list[float]()
+    """Seconds from a sound that may be heard to its first audible sample, as usual in these.
+
+    One that was held because someone spoke first says nothing of it.
+    """
+    may, late, spoken = dict[int, float](), list[float](), 0.0  # until when someone spoke
     for event in events:
         match event:
+            case SpeechStarted():
+                spoken = inf
+            case Misfire() | TurnEnded():
+                spoken = event.at
             case GateOpened():
                 may[event.turn] = event.at
             case SpeechReady() if event.turn in may:
                 may.setdefault(-event.turn, event.at)
             case PlaybackStarted() if event.turn in may:
-                late.append(event.at - may.get(-event.turn, may[event.turn]))
+                ready = may.get(-event.turn, may[event.turn])
+                late += [event.at - ready] if spoken <= ready else []
     usual = median(late) if late else 0.0
     return usual if usual > 1e-6 else 0.0
 
