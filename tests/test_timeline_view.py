@@ -184,6 +184,12 @@ def test_a_typed_line_counts_from_when_it_was_typed():
     assert "answered aloud" in turn["title"]
 
 
+def test_what_is_said_unasked_is_named_by_its_words():
+    view = seen(9.0, during=after((1.0, lambda talk: talk.announce("Your timer is done."))))
+    (turn,) = view.turns
+    assert turn["title"] == "“Your timer is done.”: said by itself"
+
+
 def test_earlier_turns_are_there_from_the_beginning():
     earlier = seen(*TWO).scene.timeline
     view = TimelineView(earlier)

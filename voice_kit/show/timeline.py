@@ -38,11 +38,14 @@ BETWEEN = ("wait", "transcribe", "first_token", "first_sentence", "synthesis")
 
 def headline(turn: TurnTimes, longest: int = 60) -> str:
     """One line about a turn: what was heard, and how long the silence was."""
-    words = turn.heard if len(turn.heard) <= longest else turn.heard[: longest - 1].rstrip() + "…"
+    itself = bool(turn.said) and not turn.heard and turn.ended is None  # a timer that rings
+    words = turn.said if itself else turn.heard
+    words = words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
     asked = f"“{words}”" if words else "(no words)"
     silence = turn.voice_to_voice
     if silence is None:
-        without = "answered aloud" if turn.first_sound is not None else "no sound was needed"
+        aloud = "said by itself" if itself else "answered aloud"
+        without = aloud if turn.first_sound is not None else "no sound was needed"
         return f"{asked}: {turn.problem or without}"
     ending = ", then you interrupted" if turn.interrupted else ""
     return f"{asked}: first sound {silence * 1000:.0f} ms after your last word{ending}"
