@@ -29,9 +29,9 @@ SEEN = 4
 PULL = 3.0
 """How strongly weights are pulled to zero. From 2 to 8, other lines are judged equally well; with
 less, it is too sure of itself."""
-RARE, SHORT = 0.4, 3.0
+RARE, SHORT = 0.6, 3.0
 SHAPES = ("word", "-s", "-ing", "-ed", "-ly", "adjective")
-SMALL = 0.2
+SMALL = 0.22
 """Features with a weight below this are left out, and the others are weighed again."""
 FLAT = 1e-4
 FOLDS, NEIGHBOURS = 5, 10

@@ -107,6 +107,9 @@ def examples() -> list[Example]:
             found.append(Example(written(prefix), prefix.finished, "written", prefix.line))
         elif (text := written(prefix)).endswith((",", "...", "—")):
             found.append(Example(text, False, "written", prefix.line))
+        if prefix.words[-1].endswith(",") and not prefix.finished:  # and Whisper hears a list
+            text = written(prefix).rstrip(".,?—")
+            found.append(Example(text + ",", False, "written", prefix.line))
     labels = {prefix.said: prefix for prefix in every if prefix.finished is not None}
     for row in HEARD.read_text(encoding="utf-8").splitlines():
         said, voice, text = row.split("\t")

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,29 +23,20 @@ from numpy.typing import NDArray
 
 from voice_kit.hear import judge_text, judge_text_tone
 from voice_kit.hear.judge_text_tone import Tone
-from voice_kit.types import RATE, Audio, Samples
-from voice_kit.workshop.lab_sounds import NEAR, Recording, faded, folder, kit, quietest, room_tone
+from voice_kit.types import RATE, Audio
+from voice_kit.workshop.judging_breaks import Aligner, aligner, beginnings, spoken
+from voice_kit.workshop.lab_sounds import Recording, folder, kit, room_tone
 
 if TYPE_CHECKING:
     from voice_kit.hear.stt_sphinx import PocketSphinx
 
 Vector = NDArray[np.float64]
-Aligner = Callable[[Samples, str], list[tuple[float, float]]]
-"""Finds the seconds at which each word of a text begins and ends in its sound."""
 
 HEARD = Path(__file__).parent / "judging_tone.tsv"
 PULL = 10.0
 """How strongly weights are pulled to zero. From 1 to 30, other speakers are judged equally well."""
-PAUSE, AFTER = 0.15, 0.1
-"""Seconds of quiet between words that are a pause of the speaker's own; and of quiet behind every
-beginning, as much as the judge gets to hear."""
-SPELLED = {
-    "aligner": "AH L AY N ER",
-    "counselled": "K AW N S AH L D",
-    "quilter's": "K W IH L T ER Z",
-    "woodcutters": "W UH D K AH T ER Z",
-}
-"""What people say in our recordings, and PocketSphinx's dictionary lacks."""
+AFTER = 0.1
+"""Seconds of quiet behind every beginning, as much as the judge gets to hear."""
 
 
 _judge = cache(judge_text.TextJudge)
@@ -62,12 +51,20 @@ class Ending:
     finished: bool
     confident: bool
     tone: Tone
+    said: str
+    """What was really said so far, in words without marks."""
     text: str
+    """And what PocketSphinx heard."""
 
     @property
     def words(self) -> float:
         """What the words alone speak for the end."""
-        return judge_text.doubted(sum(w for _, w in _judge().reasons(self.text)), self.confident)
+        return judge_text.doubted(_score(self.text), self.confident)
+
+    @property
+    def certain(self) -> float:
+        """And what they would speak for it if all of them were known."""
+        return _score(self.said)
 
     def as_line(self) -> str:
         """As a line of the file."""
@@ -76,14 +73,18 @@ class Ending:
             "known" if self.confident else "guessed",
         )
         tone = (f"{value:.3f}" for value in self.tone)
-        return "\t".join((self.speaker, self.recording, *labels, *tone, self.text))
+        return "\t".join((self.speaker, self.recording, *labels, *tone, self.said, self.text))
 
     @classmethod
     def read(cls, line: str) -> Ending:
         """The ending that a line of the file tells of."""
-        speaker, recording, finished, confident, *values, text = line.split("\t")
-        tone = Tone(*map(float, values))
-        return cls(speaker, recording, finished == "finished", confident == "known", tone, text)
+        speaker, recording, finished, confident, *values, said, text = line.split("\t")
+        labels = finished == "finished", confident == "known"
+        return cls(speaker, recording, *labels, Tone(*map(float, values)), said, text)
+
+
+def _score(text: str) -> float:
+    return sum(weight for _, weight in _judge().reasons(text))
 
 
 def endings() -> list[Ending]:
@@ -97,6 +98,7 @@ class Known:
     def __init__(self, known: Sequence[Ending]) -> None:
         self.tones = np.array([ending.tone for ending in known])
         self.words = np.array([ending.words for ending in known])
+        self.certain = np.array([ending.certain for ending in known])
         self.finished = np.array([ending.finished for ending in known])
         self.guessed = np.array([not ending.confident for ending in known])
         self.speakers = np.array([ending.speaker for ending in known])
@@ -139,17 +141,24 @@ def told_apart(scores: Vector, finished: NDArray[np.bool_]) -> float:
 
 
 def measure(known: Sequence[Ending]) -> dict[str, dict[str, float]]:
-    """Of people and of flite's voices, where words are guesses: how well each tells them apart."""
-    all_of_them = Known(known)
-    tone = all_of_them.heard()
+    """Of people and of flite's voices: how well each tells the finished apart, where words are
+    guesses, and if all were certain."""
+    every = Known(known)
+    tone, everywhere = every.heard(), np.ones(len(known), bool)
     synthetic = np.array([ending.speaker.startswith("flite") for ending in known])
+    ways = {
+        ", guessed": (every.guessed, every.words, tone),
+        ", certain": (everywhere, every.certain, judge_text.SHARE * tone),
+    }
     rows: dict[str, dict[str, float]] = {}
-    for name, group in (("people", ~synthetic), ("flite's voices", synthetic)):
-        these = group & all_of_them.guessed
-        ways = {"words": all_of_them.words, "tone": tone, "both": all_of_them.words + tone}
-        finished = all_of_them.finished[these]
-        rows[name] = {"finished": int(finished.sum()), "unfinished": int((~finished).sum())}
-        rows[name] |= {way: told_apart(scores[these], finished) for way, scores in ways.items()}
+    for how, (these, words, heard) in ways.items():
+        for name, group in (("people", ~synthetic), ("flite's voices", synthetic)):
+            chosen = these & group
+            finished = every.finished[chosen]
+            row = {"finished": int(finished.sum()), "unfinished": int((~finished).sum())}
+            scores = {"words": words, "tone": heard, "both": words + heard}
+            told = {way: told_apart(score[chosen], finished) for way, score in scores.items()}
+            rows[name + how] = row | told
     return rows
 
 
@@ -172,58 +181,22 @@ def heard(
     recording: Recording, speaker: str, sphinx: PocketSphinx, align: Aligner
 ) -> Iterator[Ending]:
     """This recording up to every word where words and a voice are heard."""
+    words = spoken(recording.text)
     for count, (sound, finished) in enumerate(beginnings(recording, align)):
         seed = zlib.crc32(f"{recording.name} {count}".encode())
         audio = Audio(np.concatenate([sound, room_tone(sound, AFTER, seed)]), RATE)
-        said, tone = sphinx.transcribe(audio), judge_text_tone.tone(audio)
-        if said.text and tone is not None:
-            yield Ending(speaker, recording.name, finished, said.confident, tone, said.text)
-
-
-def beginnings(recording: Recording, align: Aligner) -> Iterator[tuple[Samples, bool]]:
-    """The sound up to each word, and whether that is all. A text with marks but none at its end
-    is no whole sentence."""
-    samples = recording.audio.samples
-    for (_, end), (start, _) in pairwise(align(samples, recording.text)):
-        if start - end >= PAUSE:
-            yield samples[: round((end + min(PAUSE, (start - end) / 2)) * RATE)], False
-        else:
-            middle = (end + start) / 2
-            cut = quietest(samples, middle - NEAR, middle + NEAR)
-            yield faded(samples[:cut], into=False), False
-    yield samples, recording.text[-1] in ".?" or not re.search(r"[,.?;:]", recording.text)
-
-
-def aligner() -> Aligner:
-    """An aligner made of PocketSphinx."""
-    from pocketsphinx import Decoder  # type: ignore[import-untyped]
-
-    decoder = Decoder(samprate=RATE, lm=None)
-    for word, phonemes in SPELLED.items():
-        decoder.add_word(word, phonemes, True)
-    means = decoder.get_cmn(False)
-
-    def align(samples: Samples, text: str) -> list[tuple[float, float]]:
-        bare = re.sub(r"\[\w+\]", " ", text.lower()).replace("m f a", "m. f. a.")
-        decoder.set_align_text(" ".join(re.findall(r"\b[a-z]\.|[a-z']+", bare)))
-        decoder.set_cmn(means)
-        decoder.reinit_feat()
-        decoder.start_utt()
-        pcm = (samples.clip(-1, 1) * 32767).astype("<i2").tobytes()
-        decoder.process_raw(pcm, full_utt=True)
-        decoder.end_utt()
-        spoken = [one for one in decoder.seg() if one.word[0] not in "<["]
-        return [(one.start_frame / 100, (one.end_frame + 1) / 100) for one in spoken]
-
-    return align
+        guess, tone = sphinx.transcribe(audio), judge_text_tone.tone(audio)
+        if guess.text and tone is not None:
+            labels, said = (finished, guess.confident), " ".join(words[: count + 1])
+            yield Ending(speaker, recording.name, *labels, tone, said, guess.text)
 
 
 def table(rows: dict[str, dict[str, float]]) -> Iterator[str]:
     """The figures as lines of text."""
-    yield f"{'':16}{'finished':>10}{'unfinished':>12}{'words':>8}{'tone':>8}{'both':>8}"
+    yield f"{'':24}{'finished':>10}{'unfinished':>12}{'words':>8}{'tone':>8}{'both':>8}"
     for name, row in rows.items():
         shares = "".join(f"{row[way]:8.1%}" for way in ("words", "tone", "both"))
-        yield f"{name:16}{row['finished']:10.0f}{row['unfinished']:12.0f}{shares}"
+        yield f"{name:24}{row['finished']:10.0f}{row['unfinished']:12.0f}{shares}"
     yield "How often a finished one is told from an unfinished one, of speakers not learned from."
 
 
