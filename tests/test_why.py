@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from helpers_recording import nobody, record
-from scenes import after
+from scenes import Faulty, after
 
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
@@ -17,7 +17,7 @@ from voice_kit.converse.recorded import read_recording
 from voice_kit.converse.recording import Recorder
 from voice_kit.converse.virtual import run
 from voice_kit.settings import Settings
-from voice_kit.types import RATE, Abandoned, FellAsleep, Woke
+from voice_kit.types import RATE, Abandoned, FellAsleep, Judged, Woke
 from voice_kit.workshop.fakes import (
     HummingVoice,
     Script,
@@ -137,6 +137,68 @@ def test_words_that_come_too_late_for_the_judge_are_not_called_a_wait_for_the_sp
     parts = milliseconds(recording.turns[0])
     assert parts["transcribe"] == pytest.approx(64 + 600 - 200, abs=33)
     assert parts["wait"] == pytest.approx(200, abs=33)
+
+
+@pytest.mark.parametrize("stage", ["stt", "llm", "tts"])
+def test_an_engine_that_hangs_is_named_for_the_time_until_another_one_spoke(tmp_path, stage):
+    script = Script()
+    good = {"stt": ScriptedTranscriber(script), "llm": ScriptedModel({}), "tts": HummingVoice()}
+    bad = Faulty(good[stage], ["hangs", "hangs"], name="espeak:slow")
+    spare = {stage: [lambda: good[stage]]}
+    engines = scripted(script, **good | {stage: bad}, then=spare)
+    settings = Settings().changed({f"timeouts.{stage}": 5.0})
+    recording = record(tmp_path / "talk", engines, script.sound(*QUESTION, 9.0), settings)
+    why = recording.turns[0].why()
+    first = why.parts[0]
+    assert (first.stage, first.setting) == (stage, stage)
+    assert first.where == ("speak/tts_espeak.py" if stage == "tts" else "espeak:slow")
+    assert first.seconds > 4.0
+    assert milliseconds(recording.turns[0]).get("between", 0) == 0
+    assert "espeak:slow, which failed" in str(why)
+    assert str(why).endswith(f"timeouts.{stage} in the settings"), "its fix is the advice"
+    total = recording.turns[0].times.voice_to_voice
+    assert sum(part.seconds for part in why.parts) == pytest.approx(total)
+
+
+def test_the_longest_wait_is_named_where_it_held_since_the_judge_never_spoke(tmp_path):
+    script = Script()
+    stt, judge = ScriptedTranscriber(script, delay=1.43), ScriptedJudge({}, delay=0.2)
+    recording = record(
+        *(tmp_path / "talk", scripted(script, stt=stt, judge=judge), script.sound(*QUESTION)),
+        Settings().changed({"hear.stop": 0.3}),
+    )
+    (turn,) = recording.turns
+    assert not any(isinstance(event, Judged) for event in recording.events)
+    assert milliseconds(turn)["wait"] == 1504
+    assert turn.why().parts[0].setting == "hear.unfinished"
+
+
+def test_a_judge_that_hangs_is_named_for_what_its_time_limit_adds_to_the_wait(tmp_path):
+    script = Script()
+    engines = scripted(script, judge=Faulty(ScriptedJudge({}, script=script), ["hangs"]))
+    settings = Settings().changed({"timeouts.judge": 1.2, "eager_starts": 0})
+    recording = record(tmp_path / "talk", engines, script.sound(*QUESTION), settings)
+    assert not any(isinstance(event, Judged) for event in recording.events)
+    (turn,) = recording.turns
+    parts = milliseconds(turn)
+    assert parts["wait"] == pytest.approx(500, abs=33)
+    assert parts["judge"] == pytest.approx(64 + 1200 - 500, abs=33)
+    (wait,) = [part for part in turn.why().parts if part.stage == "wait"]
+    assert wait.setting == "hear.stop"
+
+
+def test_an_answer_that_was_held_for_a_cough_does_not_wait_for_the_loudspeaker(tmp_path):
+    parts = 0.5, ("what is it", 1.0), 0.7, ("", 0.1), 4.0
+    model = ScriptedModel({}, first=0.6)
+    script = Script()
+    recording = record(
+        *(tmp_path / "talk", scripted(script, llm=model), script.sound(*parts)),
+        speaker=LateSpeaker(0.07),
+    )
+    (turn,) = recording.turns
+    assert milliseconds(turn)["held"] == 210
+    assert milliseconds(turn)["playback"] == 70
+    assert "210 ms holding it, as someone spoke" in str(turn.why())
 
 
 def test_an_engine_of_ours_is_named_with_its_module(tmp_path):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from voice_kit.converse.timeline import Bar, TurnTimes
@@ -12,11 +12,16 @@ from voice_kit.engines import BUILT_IN, Stage
 from voice_kit.hear.endpointing import LIKELY, SURE, UNSURE
 from voice_kit.settings import Settings
 from voice_kit.types import (
+    EngineChanged,
     Event,
+    Failed,
     FirstToken,
     GateOpened,
     Judged,
+    Misfire,
+    SentenceReady,
     SpeechReady,
+    SpeechStarted,
     Transcribed,
     TurnEnded,
     TurnFinished,
@@ -34,8 +39,11 @@ REST = {
     "judge": ("the judge, who came late", "judge", "converse/judging.py"),
     "floor": ("an earlier answer that had to end first", "interrupt.after", "converse/floor.py"),
     "between": ("the way from one stage to the next", "", "converse/turn.py"),
+    "held": ("holding it, as someone spoke before it was heard", "", "converse/floor.py"),
     "playback": ("the loudspeaker, until it was heard", "", "audio/card_speaker.py"),
 }
+STEPS = (TurnStarted, Transcribed, FirstToken, SentenceReady, SpeechReady, Failed)
+"""The events at which a turn goes on with its next stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +97,36 @@ def why(turn: TurnTimes, events: Sequence[Event], settings: Settings) -> Why:
     gate = next((event.at for event in mine if isinstance(event, GateOpened)), start)
     judged = next((event for event in reversed(mine) if isinstance(event, Judged)), None)
     over = [event.at for event in events if isinstance(event, TurnEnded) and event.ended == start]
-    work = [bar for bar in turn.bars if bar.stage in ENGINE]
+    failures = _failures(mine, events, turn.first_sound)
+    held = _held(events, gate, turn.first_sound) if settings.interrupt.mode != "never" else []
+    work = [*(bar for bar in turn.bars if bar.stage in ENGINE), *failures]
     over_at = start if not over else gate if abs(gate - over[-1]) < 1e-6 else min(gate, over[-1])
+    waited = over[-1] - start if over else 0.0
+    gave_up = [  # a judge that fails is as one that cannot tell
+        event.at
+        for event in events
+        if isinstance(event, Failed) and event.stage == "judge" and start <= event.at <= over_at
+    ]
     moments = _Moments(
         start=start,
         enough=start + (judged.wait if judged else settings.hear.stop),
         over=over_at,
         gate=gate,
-        judged=judged.at if judged else start,
+        judged=judged.at if judged else max(gave_up, default=start),
         ready=max((bar.end for bar in work if bar.end <= turn.first_sound), default=gate),
         end=turn.first_sound,
     )
-    held = any(isinstance(event, TurnFinished) and over_at <= event.at <= gate for event in events)
+    taken = any(isinstance(event, TurnFinished) and over_at <= event.at <= gate for event in events)
     seconds: dict[str, float] = {}
-    for stage, length in _pieces(moments, work):
-        stage = "between" if stage == "floor" and not held else stage
+    for stage, length in _pieces(moments, work, held):
+        stage = "between" if stage == "floor" and not taken else stage
         seconds[stage] = seconds.get(stage, 0.0) + length
-    wait = _wait_setting(judged)
+    wait = _wait_setting(judged, 0.0 if gave_up else waited, settings)
     parts = [_part(stage, length, wait, mine) for stage, length in seconds.items()]
     parts.sort(key=lambda part: -part.seconds)
     saved = max(0.0, gate - moments.ready) if turn.eager else seconds.get("wait", 0.0)
-    return Why(moments.end - start, parts, _advice(parts[0], saved, settings) if parts else "")
+    advice = _advice(parts[0], saved, settings, mine) if parts else ""
+    return Why(moments.end - start, parts, advice)
 
 
 class _Moments(NamedTuple):
@@ -122,13 +139,36 @@ class _Moments(NamedTuple):
     end: float  # it was heard
 
 
-def _pieces(at: _Moments, work: Sequence[Bar]) -> Iterator[tuple[str, float]]:
+def _failures(mine: Sequence[Event], events: Sequence[Event], end: float) -> list[Bar]:
+    """From when a stage was begun until it failed, and the next engine in line had taken over, of
+    those that did before `end`."""
+    steps = [event for event in mine if isinstance(event, STEPS) and event.at <= end]
+    changes = [event for event in events if isinstance(event, EngineChanged)]
+    failures = []
+    for before, event in pairwise(steps):
+        if isinstance(event, Failed):
+            over = (each.at for each in changes if each.stage == event.stage)
+            ended = next((at for at in over if event.at <= at <= end), event.at)
+            failures.append(Bar(event.stage, before.at, ended))
+    return failures
+
+
+def _held(events: Sequence[Event], gate: float, end: float) -> list[tuple[float, float]]:
+    """When an answer that might have been heard was held, since someone might be going on."""
+    spoken = [event.at for event in events if isinstance(event, SpeechStarted)]
+    coughs = {event.started: event.at for event in events if isinstance(event, Misfire)}
+    return [(at, min(end, coughs.get(at, end))) for at in spoken if gate <= at < end]
+
+
+def _pieces(
+    at: _Moments, work: Sequence[Bar], held: Sequence[tuple[float, float]]
+) -> Iterator[tuple[str, float]]:
     """Stretches of time without a gap, each with the stage that everyone waited for.
 
     Until the turn is over that is the wait, whatever is computed meanwhile; unless the judge,
     or the words that it needs, came so late that the wait was longer for it.
     """
-    marks = {*at, *(mark for bar in work for mark in (bar.start, bar.end))}
+    marks = {*at, *(mark for bar in work for mark in (bar.start, bar.end)), *chain(*held)}
     for left, right in pairwise(sorted(mark for mark in marks if at.start <= mark <= at.end)):
         at_work = [bar.stage for bar in work if bar.start <= left and right <= bar.end]
         if at.enough <= left and right <= min(at.judged, at.over):
@@ -137,19 +177,29 @@ def _pieces(at: _Moments, work: Sequence[Bar]) -> Iterator[tuple[str, float]]:
             stage = "wait"
         elif right <= at.gate:
             stage = "floor"
+        elif at_work or right <= at.ready:
+            stage = at_work[-1] if at_work else "between"
         else:
-            stage = at_work[-1] if at_work else "between" if right <= at.ready else "playback"
+            silent = any(start <= left and right <= end for start, end in held)
+            stage = "held" if silent else "playback"
         yield stage, right - left
 
 
-def _wait_setting(judged: Judged | None) -> str:
-    """The setting that said how long to wait, or said most of it."""
-    if judged is None or (UNSURE + 0.5) / 2 <= judged.finished <= (LIKELY + SURE) / 2:
+def _wait_setting(judged: Judged | None, waited: float, settings: Settings) -> str:
+    """The setting that said how long to wait, or said most of it. Until a judge has spoken who
+    was asked, that is the longest."""
+    if judged is None:
+        longest = abs(waited - settings.hear.unfinished) < abs(waited - settings.hear.stop)
+        return "hear.unfinished" if longest else "hear.stop"
+    if (UNSURE + 0.5) / 2 <= judged.finished <= (LIKELY + SURE) / 2:
         return "hear.stop"
     return "hear.finished" if judged.finished > LIKELY else "hear.unfinished"
 
 
-def _advice(longest: Part, saved: float, settings: Settings) -> str:
+def _advice(longest: Part, saved: float, settings: Settings, mine: Sequence[Event]) -> str:
+    for event in mine:
+        if isinstance(event, Failed) and event.stage == longest.stage:
+            return event.message
     if longest.stage == "wait":
         name = longest.setting
         if saved < 0.0005:
@@ -167,8 +217,18 @@ def _part(stage: str, seconds: float, wait: str, mine: Sequence[Event]) -> Part:
     if stage in REST:
         what, setting, where = REST[stage]
         return Part(stage, seconds, what, setting, where)
+    failed = (event for event in mine if isinstance(event, Failed) and event.stage == stage)
+    if (failure := next(failed, None)) is not None:
+        return Part(
+            stage, seconds, f"{failure.engine}, which failed", stage, _where(stage, failure.engine)
+        )
     setting, what, kind = ENGINE[stage]
     name = next((getattr(event, "engine", "") for event in mine if isinstance(event, kind)), "")
-    module = BUILT_IN[setting].get(name.partition(":")[0], "").partition(":")[0]
-    where = module.removeprefix("voice_kit.").replace(".", "/") + ".py" if module else name
-    return Part(stage, seconds, f"{name or setting} {what}", setting, where)
+    return Part(stage, seconds, f"{name or setting} {what}", setting, _where(setting, name))
+
+
+def _where(stage: str, engine: str) -> str:
+    """The module of an engine of ours; the name of another one."""
+    ours: Mapping[str, str] = next((BUILT_IN[each] for each in BUILT_IN if each == stage), {})
+    module = ours.get(engine.partition(":")[0], "").partition(":")[0]
+    return module.removeprefix("voice_kit.").replace(".", "/") + ".py" if module else engine
