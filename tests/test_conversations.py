@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from scenes import Scene
+from scenes import Scene, after
 
 from voice_kit.audio.no_speaker import NoSpeaker
 from voice_kit.converse.conversation import Conversation
@@ -343,6 +343,29 @@ def test_a_failure_is_spoken_and_the_next_engine_takes_over(stage, how):
     apology, answer = scene.all(TurnFinished)
     assert "orry" in apology.said_heard
     assert answer.said_heard == "You said two."
+
+
+def test_a_dead_engine_that_two_turns_meet_is_replaced_once():
+    class Dead(ScriptedModel):
+        both = asyncio.Event()
+
+        async def reply(self, messages):
+            if self.prompts:
+                self.both.set()
+            self.prompts.append(list(messages))
+            await self.both.wait()
+            raise RuntimeError
+            yield
+
+    script = Script()
+    spare, last = ScriptedModel({}, name="spare"), ScriptedModel({}, name="last")
+    then = {"llm": [lambda: spare, lambda: last]}
+    engines = scripted(script, llm=Dead({}), then=then)
+    typed = after((1.6, lambda talk: talk.type("hello")))  # while it thinks about what it heard
+    scene = Scene(script, 0.5, ("one", 1.0), 4.0, engines=engines, during=typed)
+    assert len(scene.all(Failed)) == 2
+    assert scene.one(EngineChanged).engine == "spare"
+    assert engines.llm.current is spare and len(engines.llm.then) == 1
 
 
 @pytest.mark.parametrize("stage", ["stt", "llm", "tts"])

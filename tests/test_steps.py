@@ -296,6 +296,56 @@ def test_a_line_passes_over_engines_that_cannot_be_had():
     assert line.current is last
 
 
+def test_two_that_meet_the_same_dead_engine_load_the_next_one_once():
+    dead, good, last = Blocking(), Blocking(), Blocking()
+    line = Line("llm", dead, [good.wait, lambda: last])
+    failures = [StageFailedError("llm", dead, MissingEngineError("x", fix="y")) for _ in range(2)]
+
+    async def scene():
+        async with asyncio.TaskGroup() as turns:
+            both = [turns.create_task(line.replace(each)) for each in failures]
+            await asyncio.to_thread(good.started.wait)
+            good.go.set()
+        return [each.result() for each in both]
+
+    assert asyncio.run(scene()) == [True, True]
+    assert line.current == "late" and line.met is failures[0]
+    assert len(line.then) == 1
+
+
+def test_an_engine_whose_loading_is_given_up_with_a_turn_stays_in_line():
+    dead, slow = Blocking(), Blocking()
+    line = Line("llm", dead, [slow.wait])
+    failure = StageFailedError("llm", dead, MissingEngineError("x", fix="y"))
+
+    async def scene():
+        given_up = asyncio.ensure_future(line.replace(failure))
+        await asyncio.to_thread(slow.started.wait)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        slow.go.set()
+        return await line.replace(failure)
+
+    assert asyncio.run(scene()) is True
+    assert line.current == "late"
+
+
+def test_an_engine_that_is_chosen_while_another_loads_stays():
+    dead, slow, chosen = Blocking(), Blocking(), Blocking()
+    line = Line("llm", dead, [slow.wait])
+    failure = StageFailedError("llm", dead, MissingEngineError("x", fix="y"))
+
+    async def scene():
+        loading = asyncio.ensure_future(line.replace(failure))
+        await asyncio.to_thread(slow.started.wait)
+        line.current, line.then = chosen, [Blocking]
+        slow.go.set()
+        return await loading
+
+    assert asyncio.run(scene()) is True
+    assert line.current is chosen and line.then == [Blocking]
+
+
 def test_the_last_engine_of_a_line_stays():
     only = Blocking()
     line = Line("stt", only)

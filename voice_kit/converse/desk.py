@@ -32,6 +32,7 @@ class Desk:
         line: Line[Any] = getattr(self.engines, failure.stage)
         why = str(failure.cause)
         self.notify(Failed(turn, self.now(), failure.stage, name_of(failure.engine), why))
-        if replaced := await line.replace(failure):
+        replaced = await line.replace(failure)
+        if line.met is failure:  # it is told of once, however many met it
             self.notify(EngineChanged(self.now(), line.stage, line.name, why))
         return replaced

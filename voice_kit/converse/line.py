@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ class Line(Generic[E]):
         self.stage = stage
         self.current = first
         self.then = list(then)
+        self.met: StageFailedError | None = None
+        """The failure for which the current engine has taken over."""
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -35,12 +39,17 @@ class Line(Generic[E]):
     async def replace(self, failure: StageFailedError) -> bool:
         """Put the next engine that can be had in the failed one's place.
 
-        Gives back whether the current engine is now another than the one that failed.
+        Gives back whether the current engine is now another than the one that failed. Whoever meets
+        the same engine meanwhile waits for it. When this is cancelled, the next one stays in line.
         """
-        while self.current is failure.engine and self.then:
-            make_next = self.then.pop(0)
-            with suppress(StageFailedError):
-                self.current = await call(self.stage, make_next, make_next, LOADING)
+        async with self._one_at_a_time:
+            while self.current is failure.engine and self.then:
+                waiting, make_next = self.then, self.then[0]
+                with suppress(StageFailedError):
+                    ready = await call(self.stage, make_next, make_next, LOADING)
+                    if self.current is failure.engine:  # and no other was chosen meanwhile
+                        self.current, self.met = ready, failure
+                waiting.remove(make_next)
         return self.current is not failure.engine
 
 
