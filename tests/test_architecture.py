@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_kit"
 
-NOUNS = {"types", "errors", "settings", "remote"}
+NOUNS = {"types", "errors", "settings", "tables", "remote"}
 VERBS = {"hear", "think", "speak"}
 CORE = NOUNS | {"audio", "engines"} | VERBS | {"converse"}
 EVERYTHING = CORE | {"show", "serve", "workshop", "cli", "sounds"}
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "types": set(),
     "errors": set(),
     "settings": {"errors", "settings"},
+    "tables": set(),
     "remote": {"types", "errors", "remote"},
     "audio": NOUNS | {"audio"},
     "hear": NOUNS | {"audio", "hear"},

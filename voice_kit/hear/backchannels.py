@@ -7,13 +7,11 @@ stops an answer like any speech: what it was is known only once it is transcribe
 from __future__ import annotations
 
 import re
-import tomllib
-from importlib.resources import files
 
+from voice_kit.tables import table_of
 from voice_kit.types import Transcript
 
-_TEXT = files("voice_kit.hear").joinpath("backchannels.toml").read_text(encoding="utf-8")
-_KNOWN = tomllib.loads(_TEXT)
+_KNOWN = table_of(__name__)
 BACKCHANNELS: dict[str, str] = _KNOWN["words"]
 LAUGHTER = re.compile(_KNOWN["laughter"], re.VERBOSE)
 

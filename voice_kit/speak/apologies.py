@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
+from voice_kit.tables import table_of
 
-_TEXT = files("voice_kit.speak").joinpath("apologies.toml").read_text(encoding="utf-8")
-_APOLOGIES: dict[str, dict[str, str]] = tomllib.loads(_TEXT)
+_APOLOGIES: dict[str, dict[str, str]] = table_of(__name__)
 
 LANGUAGES = frozenset(_APOLOGIES)
 """Other languages get the English words."""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 
+from voice_kit.tables import table_of
+
 _CLAUSE = re.compile(
     r"[,;:](?=\s[^\s\d])"  # not in 1,000 or 14:30 or "May 5, 2024"
     r"|[，、；：،؛]"
     r"|(?<=\s)[–—-](?=\s)|(?<=\w)—(?=\w)"
 )
-_CONJUNCTIONS = {
-    "en": "and|but|because|which|while|although|so that|where|when|if",
-    "fr": "et|mais|parce que|car|qui|tandis que|quand|si",
-    "it": "e|ma|perché|che|mentre|quando|se",
-    "es": "y|pero|porque|que|mientras|cuando|si",
-    "de": "und|aber|weil|dass|während|obwohl|wenn",
-}
 _BEFORE_CONJUNCTION = {
     language: re.compile(rf"(?<=\S)\s(?=(?:{words})\s)")
-    for language, words in _CONJUNCTIONS.items()
+    for language, words in table_of(__name__).items()
 }
 _PAIRS = tuple(zip("([（【「『《", ")]）】」』》", strict=True))
 _SINGLE_OPEN = re.compile(r"(?<!\w)['‘](?=\w)")

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import sentencex  # type: ignore[import-untyped]
 
+from voice_kit.tables import table_of
+
 _BLANK = re.compile(r"\s*")
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _LAST_WORD = re.compile(r"[^\s(\[{“„«\"*_]+$")
@@ -22,32 +24,15 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TITLES = _words(
-    "mr mrs ms mx dr prof st gen col capt lt sgt rev hon sen rep gov pres mme mlle sig dott hr fr "
-    "sr sra srta vs fig cf approx e.g i.e z.b d.h p.ex"
-)
-"""Abbreviations that never end a sentence."""
-_MAY_END = _words("etc usw ecc т.д т.п min hr hrs secs mins ft lb lbs oz kg km cm mm кг км руб")
-"""Abbreviations that may well end one: it does if a capital follows."""
+_KNOWN = table_of(__name__)
+_TITLES, _MAY_END = _words(_KNOWN["titles"]), _words(_KNOWN["may_end"])
+_TIMES, _OF_TIMES = _words("a.m p.m"), _words(_KNOWN["of_times"])
+_NUMBERED, _SHORT = _words(_KNOWN["numbered"]), _words(_KNOWN["short"])
+_ORDINARY = {language: _words(said) for language, said in _KNOWN["ordinary"].items()}
 _ORDINAL = re.compile(
     r"\b(?:der|die|das|den|dem|des|am|vom|zum|zur|im|beim|ein|eine|einen|einem|sein|ihr) \d+$", re.I
 )
 """Where German writes "1." for "first", before a noun with its capital."""
-_TIMES = _words("a.m p.m")
-_OF_TIMES = _words(
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday EST EDT CST CDT MST MDT PST PDT GMT "
-    "UTC BST CET CEST Eastern Central Pacific Mountain"
-)
-_NUMBERED = _words("no nos art fig sec vol pp")
-"""Ordinary words before anything but a number: "No. 5", but "I said no. Then"."""
-_ORDINARY = {
-    "en": _words("me may ok miss ill id ma pa arc ark"),
-    "it": _words("no me te se mai ore via mare"),
-    "es": _words("bien"),
-}
-"""Words that sentencex also knows as abbreviations."""
-_SHORT = _words("approx misc tel ext est min max temp avg hr hrs mins secs ft lb lbs oz sq www")
-"""Abbreviations that sentencex does not know."""
 
 
 def full_stop(piece: str, text: str, end: int, language: str, *, final: bool) -> bool | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
+
+from voice_kit.tables import table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,4 @@ class Spoken:
     fractions: dict[str, str]
 
 
-def _read() -> dict[str, Spoken]:
-    text = files("voice_kit.speak").joinpath("spoken.toml").read_text(encoding="utf-8")
-    return {language: Spoken(**words) for language, words in tomllib.loads(text).items()}
-
-
-SPOKEN = _read()
+SPOKEN = {language: Spoken(**words) for language, words in table_of(__name__).items()}

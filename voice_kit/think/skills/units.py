@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-import tomllib
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from voice_kit.tables import table_of
 from voice_kit.think.skills.numbers import number, said_number
 from voice_kit.think.tools import ToolError
 
@@ -81,8 +80,7 @@ def said_quantity(amount: float, unit: str) -> str:
 
 @cache
 def _spoken() -> dict[str, list[str]]:
-    text = files("voice_kit.think.skills").joinpath("units.toml").read_text(encoding="utf-8")
-    return dict(tomllib.loads(text))
+    return table_of(__name__)
 
 
 def _registry() -> Any:
