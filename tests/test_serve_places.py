@@ -220,6 +220,24 @@ async def test_what_was_said_before_it_was_taken_is_written_all_the_same(url, an
         assert said(there.memory, first) == ["Just in time."]
 
 
+async def test_who_served_it_before_has_a_moment_to_write_what_was_heard(url, ann):
+    async def ends(hold, history, asked):
+        await asked.wait()
+        history.add("user", "Heard.")
+        await asyncio.to_thread(history.flush)
+        await hold.release()
+
+    async with gateways(url) as (here, there):
+        for _ in range(5):  # in a Cluster each is somewhere else
+            asked = asyncio.Event()
+            former = await here.take(ann, new_id(ann), asked.set)
+            history, _ = await talk(former)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(ends(former, history, asked))
+                latter = await there.take(ann, former.id)
+            assert said(there.memory, latter) == ["Heard."]
+
+
 async def test_a_session_that_has_ended_is_told_nothing(url, ann):
     async with gateways(url) as (here, there):
         told, again = asyncio.Event(), asyncio.Event()

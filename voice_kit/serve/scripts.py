@@ -59,10 +59,10 @@ return at
 ).replace("HELD", str(HELD))
 
 ASK = """
--- KEYS holder; ARGV name, gateway. Whether another that listens holds it: it is asked to let go,
--- and may still write what was heard.
+-- KEYS holder; ARGV name, gateway. How many listen of another that holds it, -1 where none does: it
+-- is asked to let go, and may still write what was heard.
 local h = redis.call('hmget', KEYS[1], 'token', 'gateway')
-if not h[1] or h[2] == ARGV[2] then return 0 end
+if not h[1] or h[2] == ARGV[2] then return -1 end
 return redis.call('publish', 'voice-kit:gateway:' .. h[2],
     cjson.encode({name = ARGV[1], token = h[1], stop = 'inf'}))
 """
