@@ -166,6 +166,7 @@ def test_a_recorded_conversation_replays_to_the_same_with_nothing_changed(tmp_pa
         "You said question 20.",
     ]
     assert same(before) == ""
+    assert before.speaker == "voice_kit.serve.socket_speaker"
     assert np.abs(before.samples).max() == pytest.approx(0.2, abs=0.01)
     engines = {"llm": Parrot("Something else."), "tts": Tone()}
     other = replay(before, engines=engines, make=nobody)
@@ -194,6 +195,8 @@ def test_a_client_that_cuts_its_turns_itself_is_replayed_too(tmp_path):
     before = read_recording(parts(tmp_path)[0])
     assert told(before.events) == (["question 10", "question 20"], [1])
     assert told(replay(before, make=nobody).events) == told(before.events)
+    again = [turn.again(make=nobody).turns[0].times.heard for turn in before.turns]
+    assert again == ["question 10", "question 20"]
 
 
 def sound(level):

@@ -9,6 +9,7 @@ from scenes import Faulty, after
 
 from voice_kit.audio.microphone import FileMicrophone
 from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.audio.volume import Volume
 from voice_kit.converse import given
 from voice_kit.converse.asked import QUIET
 from voice_kit.converse.conversation import Conversation
@@ -199,6 +200,22 @@ def test_an_answer_that_was_held_for_a_cough_does_not_wait_for_the_loudspeaker(t
     assert milliseconds(turn)["held"] == 210
     assert milliseconds(turn)["playback"] == 70
     assert "210 ms holding it, as someone spoke" in str(turn.why())
+
+
+@pytest.mark.parametrize("loud", [lambda speaker: speaker, Volume], ids=["plain", "with a volume"])
+def test_the_wait_for_a_loudspeaker_names_the_one_that_was_recorded(tmp_path, loud):
+    script = Script()
+    speaker = loud(LateSpeaker(0.7))
+    recording = record(
+        *(tmp_path / "talk", scripted(script), script.sound(*QUESTION)), speaker=speaker
+    )
+    first = recording.turns[0].why().parts[0]
+    assert (first.stage, first.where) == ("playback", "converse/late.py")
+    tape = tmp_path / "talk" / "tape.jsonl"
+    lines = tape.read_text().splitlines(keepends=True)
+    tape.write_text("".join(line for line in lines if not line.startswith('{"speaker"')))
+    older = read_recording(tmp_path / "talk").turns[0].why().parts[0]
+    assert older.where == "audio/card_speaker.py"
 
 
 def test_an_engine_of_ours_is_named_with_its_module(tmp_path):

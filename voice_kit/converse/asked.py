@@ -65,7 +65,8 @@ class RecordedTurn:
 
     def why(self) -> Why:
         """Where the time went until its answer was heard, and what would change that."""
-        return why(self.times, self.recording.events, self.settings)
+        recording = self.recording
+        return why(self.times, recording.events, self.settings, recording.speaker)
 
     def again(
         self,

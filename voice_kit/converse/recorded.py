@@ -42,6 +42,8 @@ class Recording:
     watched: Sequence[str]
     """The kinds of its observers, and `Sleep` if it could sleep."""
     versions: Mapping[str, str]
+    speaker: str = ""
+    """The Python module of its loudspeaker; empty where an earlier version recorded it."""
     sound: Audio | None = None
     """Both sides, of a replay."""
 
@@ -112,6 +114,7 @@ def read_recording(folder: str | Path) -> Recording:
         list(calls.values()),
         [name for line in lines for name in line.get("with", ())],
         lines[0]["versions"],
+        next((line["speaker"] for line in lines if "speaker" in line), ""),
     )
     known = min(len(samples) // FRAME, len(arrivals), len(recording.chances()))
     return replace(recording, samples=samples[: known * FRAME], arrivals=arrivals[:known])

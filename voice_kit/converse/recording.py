@@ -145,6 +145,8 @@ class Recorder:
         self.put({"history": [[line.role, line.content] for line in talk.history.lines]})
         watching = [talk._sleep, *talk.observers]
         self.put({"with": [type(each).__name__ for each in watching if each is not None]})
+        speaker = getattr(talk._desk.speaker, "speaker", talk._desk.speaker)  # without its volume
+        self.put({"speaker": type(speaker).__module__})
         self._keep_settings(None)
         talk.observers.insert(0, self)
         brain = talk.engines.brain

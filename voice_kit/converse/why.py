@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -86,8 +86,9 @@ class Why:
     __repr__ = __str__
 
 
-def why(turn: TurnTimes, events: Sequence[Event], settings: Settings) -> Why:
-    """Where the time of `turn` went. `events` are those of its conversation."""
+def why(turn: TurnTimes, events: Sequence[Event], settings: Settings, speaker: str = "") -> Why:
+    """Where the time of `turn` went. `events` are those of its conversation, and `speaker` is the
+    Python module of its loudspeaker, a sound card's if it is not known."""
     mine = [event for event in events if getattr(event, "turn", 0) == turn.number]
     started = next((event.at for event in mine if isinstance(event, TurnStarted)), 0.0)
     start = started if turn.ended is None else turn.ended
@@ -123,6 +124,9 @@ def why(turn: TurnTimes, events: Sequence[Event], settings: Settings) -> Why:
         seconds[stage] = seconds.get(stage, 0.0) + length
     wait = _wait_setting(judged, 0.0 if gave_up else waited, settings)
     parts = [_part(stage, length, wait, mine) for stage, length in seconds.items()]
+    if speaker:
+        heard_by = _file(speaker)
+        parts = [replace(it, where=heard_by) if it.stage == "playback" else it for it in parts]
     parts.sort(key=lambda part: -part.seconds)
     saved = max(0.0, gate - moments.ready) if turn.eager else seconds.get("wait", 0.0)
     advice = _advice(parts[0], saved, settings, mine) if parts else ""
@@ -231,4 +235,8 @@ def _where(stage: str, engine: str) -> str:
     """The module of an engine of ours; the name of another one."""
     ours: Mapping[str, str] = next((BUILT_IN[each] for each in BUILT_IN if each == stage), {})
     module = ours.get(engine.partition(":")[0], "").partition(":")[0]
-    return module.removeprefix("voice_kit.").replace(".", "/") + ".py" if module else engine
+    return _file(module) if module else engine
+
+
+def _file(module: str) -> str:
+    return module.removeprefix("voice_kit.").replace(".", "/") + ".py"
