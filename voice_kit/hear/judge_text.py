@@ -19,7 +19,7 @@ in a row with them, `python -m voice_kit.workshop.judging --on tests/judge_froze
 
 "Adds wait" is the share of the finished that it calls unfinished (0.3 or less), "cuts off" the
 share of the unfinished that it calls finished (0.8 or more). PocketSphinx heard flite's voices;
-much of what is broken off it hears as something whole. The test set was looked at nine times.
+much of what is broken off it hears as something whole. The test set was looked at ten times.
 """
 
 from __future__ import annotations
