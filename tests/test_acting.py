@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from helpers_tools import Asked
-from scenes import Scene
+from scenes import Scene, after
 
 from voice_kit.converse.line import Line
 from voice_kit.errors import VoiceKitError
@@ -15,7 +15,7 @@ from voice_kit.think.brain import NO, NO_HANDS, YES, Acting
 from voice_kit.think.calls import as_openai
 from voice_kit.think.memory import KeptHistory, make_history
 from voice_kit.think.memory.ram_store import RamStore
-from voice_kit.think.tools import Result, Tools, tool
+from voice_kit.think.tools import BEGUN, Result, Tools, tool
 from voice_kit.think.whole import make_brain
 from voice_kit.types import (
     Abandoned,
@@ -123,6 +123,23 @@ def test_an_uncertain_route_never_acts():
     scene = Scene(script, ("delete it", 1.0), 3.0, engines=acting(script, brain))
     assert kept == ["milk", "eggs"]
     assert scene.memory[-1] == ("assistant", "You said delete it.")
+
+
+def test_what_was_begun_when_someone_interrupted_is_remembered():
+    @tool()
+    async def delete_note(number: int = 1) -> str:
+        """Delete the last notes."""
+        await asyncio.Event().wait()
+
+    script = Script()
+    brain = Acting(Signposts(ROUTES), OneSkill("delete it", CALL), Tools([delete_note]))
+    typed = after(
+        (0.5, lambda talk: talk.type("delete it")), (0.6, lambda talk: talk.type("hello"))
+    )
+    scene = Scene(script, 2.0, engines=acting(script, brain), during=typed)
+    used = scene.one(ToolUsed)
+    assert (used.call, used.result, used.worked) == (CALL, BEGUN, False)
+    assert scene.memory[:3] == [("user", "delete it"), ("tool", BEGUN), ("user", "hello")]
 
 
 def test_a_start_that_was_dropped_did_nothing():

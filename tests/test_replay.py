@@ -712,6 +712,31 @@ def test_speech_that_came_after_a_tool_was_used_is_no_part_of_its_turn_in_a_repl
     assert brain.done == done
 
 
+def test_a_tool_that_was_under_way_when_someone_interrupted_is_told_again(tmp_path):
+    class Acts(Counting):
+        async def answer(self, thought):
+            if thought.words != "count it":
+                yield "Yes."
+                return
+            await thought.certain.wait()
+            thought.acted.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                thought.tell(ToolUsed, ToolCall("count", {"by": 1}), "Begun.", 0.5, False, ())
+                raise
+
+    script = Script()
+    engines = replace(scripted(script), brain=Line("brain", Acts()))
+    sound = script.sound(0.5, ("count it", 1.0), 0.8, ("and again", 1.0), 3.0)
+    before = record(tmp_path / "talk", engines, sound)
+    used = [event for event in before.events if isinstance(event, ToolUsed)]
+    assert used and used[0].result == "Begun."
+    again = replay(before, make=nobody)
+    assert [event for event in again.events if isinstance(event, ToolUsed)] == used
+    assert difference(before.events, again.events) == ""
+
+
 def test_the_whole_assistant_replays_without_its_tools(tmp_path):
     script = Script()
     sums, story = ("what is two plus two", 1.0), ("tell me a story", 0.8)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from voice_kit.think.calls import UNREADABLE
-from voice_kit.think.tools import LONGEST, SPOKEN, Result, Tool, ToolError, Tools, tool
+from voice_kit.think.tools import BEGUN, LONGEST, SPOKEN, Result, Tool, ToolError, Tools, tool
 from voice_kit.types import Source, ToolCall, ToolUsed
 
 
@@ -417,6 +417,44 @@ def test_a_tool_that_hangs_is_left_after_its_time():
         said = "wait for it took longer than 0.05 seconds, so I did not wait for it."
         assert result == Result(said, worked=False)
     never.set()
+
+
+def test_a_tool_that_is_under_way_when_its_turn_ends_is_told_of():
+    started, go, done = threading.Event(), threading.Event(), threading.Event()
+
+    @tool()
+    def send() -> str:
+        """Send it."""
+        started.set()
+        go.wait(20)
+        done.set()
+        return "Sent."
+
+    async def scene():
+        thought = Asked()
+        using = asyncio.create_task(Tools([send]).use(thought, ToolCall("send", {}), clock))
+        await asyncio.to_thread(started.wait)
+        using.cancel()
+        await asyncio.wait([using])
+        assert using.cancelled()
+        return thought.told
+
+    (used,) = asyncio.run(scene())
+    go.set()
+    assert done.wait(20), "a thread cannot be stopped"
+    assert (used.call.tool, used.result, used.worked) == ("send", BEGUN, False)
+
+
+def test_a_call_that_was_waiting_when_its_turn_ended_is_none():
+    async def scene():
+        thought = Asked(certain=False)
+        using = asyncio.create_task(Tools([weather]).use(thought, ToolCall("weather", {}), clock))
+        await asyncio.sleep(0)
+        using.cancel()
+        await asyncio.wait([using])
+        return thought.told
+
+    assert asyncio.run(scene()) == []
 
 
 def test_nothing_is_done_before_the_turn_is_certain():

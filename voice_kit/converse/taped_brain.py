@@ -9,7 +9,7 @@ from typing import Any
 
 from voice_kit.converse.kept import Kept, Reel
 from voice_kit.converse.plain import as_json
-from voice_kit.converse.tape import Tape, event_of, key
+from voice_kit.converse.tape import Step, Tape, event_of, key
 from voice_kit.converse.taped import LATE
 from voice_kit.think.protocols import Brain, Chat, Thought
 from voice_kit.types import Event
@@ -43,16 +43,20 @@ class TapedBrain:
             steps.clear()
         for step in steps:
             if step.cost is not None:
-                await asyncio.sleep(step.cost + LATE * step.cut)
+                try:
+                    await asyncio.sleep(step.cost + LATE * step.cut)
+                except asyncio.CancelledError:
+                    if step.cut:
+                        _tell_again(thought, step)
+                    raise
             step.fail()
             thought.by = step.by or thought.by
             if step.gate:
                 await thought.certain.wait()
             elif step.acted:
                 thought.acted.set()
-            elif step.told is not None and (event := event_of(step.told)):
-                _, _, *names = event.__dataclass_fields__
-                thought.tell(type(event), *(getattr(event, name) for name in names))
+            elif step.told is not None:
+                _tell_again(thought, step)
             elif step.gave is not None:
                 said = True
                 yield step.gave
@@ -62,6 +66,12 @@ class TapedBrain:
             kept = _Kept(Kept(self._reel, name), thought)
             async for token in kept.answer(self._brain):
                 yield token
+
+
+def _tell_again(thought: Thought, step: Step) -> None:
+    if step.told is not None and (event := event_of(step.told)):
+        _, _, *names = event.__dataclass_fields__
+        thought.tell(type(event), *(getattr(event, name) for name in names))
 
 
 class _Kept:
@@ -105,7 +115,9 @@ class _Kept:
 
     def tell(self, kind: Callable[..., Event], *fields: Any) -> None:
         """As the question does."""
-        self.put(told=as_json(kind(0, 0.0, *fields)))
+        task = asyncio.current_task()
+        cut = task is not None and task.cancelling() > 0  # a tool that nobody waits for any more
+        self.put(told=as_json(kind(0, 0.0, *fields)), cut=cut)
         self._thought.tell(kind, *fields)
 
     async def answer(self, brain: Brain) -> AsyncGenerator[str, None]:

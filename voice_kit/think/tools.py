@@ -21,6 +21,7 @@ LONGEST = 4000
 """Characters of a result that a model is shown."""
 SPOKEN = 1200
 """Characters of a result that are said aloud: a minute and more."""
+BEGUN = "It was begun, and not waited for: it may be done."
 
 Before = Callable[[ToolCall], object]
 """Told of a call before the tool is used. A `VoiceKitError` that it raises is said instead."""
@@ -170,10 +171,10 @@ class Tools:
     async def use(self, thought: Thought, call: ToolCall, now: Callable[[], float]) -> Result:
         """What comes of a call, once the turn is certain. Never raises: a failure is a result.
 
-        `now` is a clock in seconds, for how long it took.
+        `now` is a clock in seconds. One under way when its turn ends is told of: it may be done.
         """
         await thought.certain.wait()
-        began = now()
+        began, result = now(), Result(BEGUN, worked=False)
         try:
             self._before(call)
             found, arguments = self.prepared(call)
@@ -181,7 +182,8 @@ class Tools:
             result = await _done(thought, found, arguments)
         except VoiceKitError as error:
             result = Result(_cut(str(error), SPOKEN, " …"), worked=False)
-        thought.tell(ToolUsed, call, result.said, now() - began, result.worked, result.sources)
+        finally:
+            thought.tell(ToolUsed, call, result.said, now() - began, result.worked, result.sources)
         return result
 
 
