@@ -15,8 +15,9 @@ AGAIN, LEAST = 3, 4
 """It must be there for so many frames, and heard in so many."""
 SAME = round(0.004 * RATE)
 """Samples between two peaks that are one."""
-ELSEWHERE, FADING = 0.01, 0.3
-"""How loud our voice is at other times, as power, and one frame later: an echo has one delay."""
+ELSEWHERE, FADING = 0.05, 0.3
+"""How loud our voice is at other times, as power, and one frame later: an echo has one delay, but a
+far wall may give it back once more, after that delay is known."""
 FAINT = 0.3
 """Where the spectra are softer, there is but noise."""
 

@@ -25,6 +25,8 @@ AT_ONCE = 8
 """From so many it learns as soon as it is known when our voice comes back."""
 LOUDER = 4
 """So many times the power that was found then is thought possible."""
+FITS = 0.25
+"""Our voice comes back as it was known if it does so by no more than this louder or softer."""
 
 
 @dataclass(slots=True)
@@ -52,14 +54,16 @@ class EchoFilter:
     again.
     """
 
-    def __init__(self, found: Callable[[NDArray[np.float32]], None]) -> None:
-        """`found` is told how loud each block comes back, as power, once that is known."""
+    def __init__(self, found: Callable[[NDArray[np.float32] | None], None]) -> None:
+        """`found` is told how loud each block comes back, as power, once that is known; None if
+        that is as it was."""
         bins = FRAME + 1
         self._found = found
         self._played = np.zeros((BLOCKS, bins), np.complex64)  # spectra, the newest first
         self._path = np.zeros((BLOCKS, bins), np.complex64)
         self._doubt = np.zeros((BLOCKS, bins), np.float32)  # variance of each part of the path
         self._last: Samples = np.zeros(FRAME, np.float32)
+        self._kept = False  # what was known, the last time that it was looked for
         self.look_again()
 
     def look_again(self) -> None:
@@ -69,6 +73,7 @@ class EchoFilter:
         self._earlier = deque[Moment](maxlen=YOUNG)
         self._other: NDArray[np.float32] | None = None
         self._young = YOUNG
+        self._alike = np.zeros(2)  # what was heard, and what was expected, against the latter
 
     def feed(self, heard: Samples, played: Samples) -> Samples:
         """What was heard, less our voice. All have shape (512,), 16 kHz."""
@@ -79,7 +84,7 @@ class EchoFilter:
         now = Moment(heard, self._played.copy(), self._other)
         rest = self._left(now)
         if self._delay is not None:
-            self._find(self._delay, heard)
+            self._find(self._delay, heard, heard - rest)
         else:
             self._follow(now, rest)
         if self._young:
@@ -124,11 +129,21 @@ class EchoFilter:
             moment = self._earlier[at]
             self._learn(moment, self._left(moment))
 
-    def _find(self, delay: EchoDelay, heard: Samples) -> None:
-        """Begin where our voice comes back, once that is known."""
+    def _find(self, delay: EchoDelay, heard: Samples, echo: Samples) -> None:
+        """Begin where our voice comes back, once that is known; or go on, if what was known still
+        fits: somebody who says a word and falls silent has changed nothing. Not twice in a row: an
+        echo may have come to the one that was known."""
         power = delay.feed(_spectrum(heard), self._played)
-        if power is not None:
-            self._delay = None
+        self._alike += np.dot(heard, echo), np.dot(echo, echo)
+        if power is None:
+            return
+        self._delay = None
+        alike, known = self._alike
+        self._kept = not self._kept and bool(abs(alike - known) < FITS * known)
+        if self._kept:
+            self._young = 0
+            self._found(None)
+        else:
             self._path[:] = 0
             self._doubt[:] = np.minimum(1, LOUDER * power)[:, np.newaxis]
             self._learn_again(AT_ONCE)
