@@ -23,7 +23,7 @@ from voice_kit.types import (
     ToolUsed,
     TurnFinished,
 )
-from voice_kit.workshop.fakes import Script, scripted
+from voice_kit.workshop.fakes import HummingVoice, Script, scripted
 
 
 def with_brain(script, brain, *then, answers=None, **more):
@@ -217,3 +217,41 @@ def test_nothing_is_announced_after_the_end():
     scene = Scene(script, 1.0)
     scene.talk.announce("Too late.")
     assert scene.memory == []
+
+
+@pytest.mark.parametrize("part", ["__init__", "feed", "end"])
+def test_a_cutter_that_fails_is_a_failure_of_the_brain_and_ends_no_conversation(part):
+    class Cutter:
+        def __init__(self, language):
+            pass
+
+        def feed(self, token):
+            return []
+
+        def end(self):
+            return []
+
+    def unfinished(*_):
+        raise NotImplementedError
+
+    setattr(Cutter, part, unfinished)
+    brain = Echoing()
+    brain.cutter = Cutter
+    script = Script()
+    scene = Scene(
+        script, ("hello", 1.0), 8.0, ("again", 1.0), 8.0, engines=with_brain(script, brain)
+    )
+    assert [event.stage for event in scene.all(Failed)] == ["brain", "brain"]
+    assert [text for role, text in scene.memory if role == "user"] == ["hello", "again"]
+
+
+def test_a_voice_that_gives_no_speech_has_failed_and_ends_no_conversation():
+    class Unfinished(HummingVoice):
+        async def speak(self, text):
+            yield None
+
+    script = Script()
+    engines = scripted(script, tts=Unfinished())
+    scene = Scene(script, ("hello", 1.0), 8.0, ("again", 1.0), 8.0, engines=engines)
+    assert {event.stage for event in scene.all(Failed)} == {"tts"}
+    assert len(scene.all(TurnFinished)) == 2

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -129,3 +131,13 @@ def test_the_clock_goes_on_over_what_was_not_heard_and_never_back():
     assert ears.now == before
     (started,) = ears.feed(np.zeros(FRAME, np.float32), 0.9)
     assert started.at == before
+
+
+def test_no_frame_of_a_turn_is_heard_again_in_the_next():
+    """The speaker goes on: both are joined, and would say it twice."""
+    spoken, quiet = [0.9] * 12, [0.0] * 4
+    rules = RULES.model_copy(update={"stop": 0.128, "preroll": 0.3})
+    events = listen(numbered(64), [*spoken, *quiet] * 4, rules)
+    turns = [set(event.audio.samples) for event in events if isinstance(event, TurnEnded)]
+    assert len(turns) == 4
+    assert not any(one & other for one, other in pairwise(turns))

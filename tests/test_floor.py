@@ -388,6 +388,17 @@ def test_what_a_client_throws_away_in_a_pause_leaves_no_start_behind_that_never_
     assert started == [True] * 5, "what was thrown away counts in the next turn"
 
 
+def test_what_a_client_throws_away_is_not_put_before_the_next_question():
+    script = Script()
+    scene = Scene(
+        script,
+        *(0.5, ("set an alarm", 1.2), 0.6, ("uh", 0.4), 5.0, ("what time is it", 1.0), 4.0),
+        engines=scripted(script, llm=ScriptedModel({}, first=1.0)),
+        during=after((2.6, given.forget)),
+    )
+    assert users(scene) == ["what time is it"]
+
+
 def test_speech_that_goes_on_while_an_early_start_waits_at_its_gate_drops_it_unheard():
     scene = Scene(Script(), 0.5, ("one", 1.0), 0.4, ("two", 1.0), 4.0)
     assert scene.one(TurnFinished).heard == "one two"
@@ -520,6 +531,74 @@ def test_what_waits_to_be_said_is_forgotten_when_the_conversation_is_cancelled(l
     run(scene(), fast=True)
     assert [event.turn for event in events if isinstance(event, PlaybackStarted)] == [1]
     assert not complaints
+
+
+def test_what_waits_to_be_said_is_said_before_the_conversation_is_left():
+    events = []
+
+    async def talking():
+        engines = scripted(Script(), STORY)
+        async with Conversation(engines, SilentSpeaker(), observers=[events.append]) as talk:
+            talk.type("hello")
+            talk.announce("your tea is ready")
+            talk.announce("it gets cold")
+
+    run(talking(), fast=True)
+    said = [event.said_heard for event in events if isinstance(event, TurnFinished)]
+    assert said == ["You said hello.", "your tea is ready", "it gets cold"]
+
+
+INTERRUPTS = {
+    "hush": after((2.02, lambda talk: talk.hush())),
+    "a typed line": after((2.02, lambda talk: talk.type("stop"))),
+    "speech": None,
+}
+
+
+@pytest.mark.parametrize("how", INTERRUPTS)
+def test_an_announcement_interrupted_before_its_first_sound_is_not_said_and_holds_up_nobody(how):
+    script = Script()
+    announce = after((2.0, lambda talk: talk.announce("your tea is ready")))
+
+    def during(talk, events):
+        announce(talk, events)
+        if INTERRUPTS[how]:
+            INTERRUPTS[how](talk, events)
+
+    speech = ("stop", 0.7) if how == "speech" else 0.7
+    scene = Scene(
+        script,
+        *(2.1, speech, 5.0, ("hello", 1.0), 8.0),
+        engines=scripted(script, STORY, tts=HummingVoice(delay=1.0)),
+        during=during,
+    )
+    answers = ["You said hello."] if how == "hush" else ["Fine.", "You said hello."]
+    assert assistants(scene) == answers
+    assert scene.all(Interrupted)
+
+
+@pytest.mark.parametrize("at", [3.3, 3.5, 3.9])
+def test_a_small_word_answers_a_question_of_ours_though_it_comes_before_its_last_word(at):
+    script = Script()
+    sure = {"delete it": "Shall I really delete it now?"}
+    scene = Scene(
+        script,
+        *(0.5, ("delete it", 1.0), at - 1.5, ("yes", 0.25), 5.0),
+        engines=scripted(script, sure),
+    )
+    assert scene.all(PlaybackStarted)[0].at == pytest.approx(2.0, abs=0.1)
+    assert users(scene) == ["delete it", "yes"]
+
+
+def test_a_small_word_in_the_middle_of_a_question_of_ours_lets_it_go_on():
+    script = Script()
+    sure = {"delete it": "Shall I really delete it now, and all that belongs to it?"}
+    scene = Scene(
+        script,
+        *(0.5, ("delete it", 1.0), 1.0, ("yes", 0.25), 5.0),
+        engines=scripted(script, sure),
+    )
+    assert scene.all(PlaybackPaused) and users(scene) == ["delete it"]
 
 
 def test_hush_lets_who_waited_have_the_floor():

@@ -172,7 +172,6 @@ def test_an_observer_remembers_nothing_of_turns_that_are_over():
     assert read(metrics)["turns_total", "spoken"] == 5
     assert not observe._timeline.turns
     assert not observe._timeline._open
-    assert not observe._timeline.probabilities
 
 
 def test_the_wait_for_the_frames_of_others_is_counted():

@@ -39,12 +39,12 @@ PHRASE = "hey computer"
 
 
 class Spotter:
-    """Hears the line that is the phrase, two frames after its end."""
+    """Hears the line that is the phrase, two frames after its end, or more."""
 
     phrase = PHRASE
 
-    def __init__(self, script):
-        self.script, self.fed, self.resets = script, 0, 0
+    def __init__(self, script, late=2):
+        self.script, self.late, self.fed, self.resets = script, late, 0, 0
         self.spoken, self.since = 0, 0
 
     def heard(self, frame):
@@ -54,7 +54,7 @@ class Spotter:
             self.spoken, self.since = self.spoken + 1, 0
         elif self.spoken:
             self.since += 1
-        if self.spoken < 10 or self.since < 2:
+        if self.spoken < 10 or self.since < self.late:
             return None
         self.spoken = 0
         return self.since * 512 / RATE
@@ -66,8 +66,10 @@ class Spotter:
 class Bedroom:
     """A conversation that sleeps, and what happened in it."""
 
-    def __init__(self, script, *parts, after_=3.0, during=None, answers=None, settings=None):
-        self.events, self.spotter = [], Spotter(script)
+    def __init__(
+        self, script, *parts, after_=3.0, during=None, answers=None, settings=None, late=2
+    ):
+        self.events, self.spotter = [], Spotter(script, late)
         self.engines = scripted(script, answers)
         sleep = Sleep(self.spotter, after_)
 
@@ -116,6 +118,26 @@ def test_the_question_in_the_same_breath_is_answered_without_the_phrase():
     assert woke.ended == pytest.approx(1.76, abs=0.04)
     assert room.memory[0] == ("user", "what time is it")
     assert room.engines.llm.current.prompts[-1][-1].content == "what time is it"
+
+
+def test_a_command_of_one_short_word_in_the_same_breath_is_answered():
+    script = Script()
+    room = Bedroom(script, 0.96, HEY, ("stop", 0.3), 5.0, late=6)
+    assert room.memory[0] == ("user", "stop")
+
+
+def test_the_question_in_the_same_breath_interrupts_what_is_being_said():
+    script = Script()
+    news = " ".join(["word"] * 40)  # ten seconds
+    room = Bedroom(
+        script,
+        *(1.92, HEY, ("what time is it", 1.0), 5.0),
+        during=after((0.5, lambda talk: talk.announce(news))),
+    )
+    (stopped,) = room.all(Interrupted)
+    (woke,) = room.all(Woke)
+    assert stopped.at < woke.at + 1.0
+    assert room.memory[1] == ("user", "what time is it")
 
 
 def test_what_was_said_before_the_phrase_is_not_meant_for_it():

@@ -65,9 +65,10 @@ class Conversation:
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._closed = error is not None
-        if not self._closed:
-            self._pause()
         try:
+            if not self._closed:
+                self._pause()
+                await self.idle()  # who waits to speak begins a turn, which no ended group takes
             await self._turns.__aexit__(kind, error, trace)
         finally:
             self._closed = True
@@ -143,10 +144,8 @@ class Conversation:
             busy = self.ears.speaking or self._floor.taken
             if change := self._sleep.feed(frame, self.ears.now, busy):
                 self.tell(change)
-                if isinstance(change, Woke):
-                    self.ears.begin_at(change.ended)
             if self._sleep.asleep or change:
-                events = []
+                events = self.ears.begin_at(change.ended) if isinstance(change, Woke) else []
         self._floor.react(events)
 
     def type(self, text: str) -> None:
@@ -175,7 +174,7 @@ class Conversation:
     def tell(self, event: Event) -> None:
         """Let every observer know. One that fails changes nothing."""
         if isinstance(event, Transcribed):
-            self._floor.transcribing = event.took
+            self._floor.took = event.took
         for observer in self.observers:
             try:
                 observer(event)

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from voice_kit.converse.desk import Desk
-from voice_kit.converse.judging import judge_end
-from voice_kit.converse.steps import may_be_undone
+from voice_kit.converse.judging import is_worth_words, judge_end
 from voice_kit.converse.turn import Turn
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.hear.ears import Ears
-from voice_kit.hear.own_words import is_evidence
-from voice_kit.speak.heard import heard_text
+from voice_kit.hear.own_words import FEW, is_evidence
+from voice_kit.speak.heard import told
 from voice_kit.types import (
     Audio,
     HearingEvent,
@@ -36,7 +35,7 @@ class Floor:
     def __init__(self, ears: Ears, desk: Desk, turns: asyncio.TaskGroup) -> None:
         self.ears = ears
         self.desk = desk
-        self.transcribing = 0.0
+        self.took = 0.0
         """Seconds that the last transcription took."""
         self._turns = turns
         self._count = self._starts = 0
@@ -60,9 +59,10 @@ class Floor:
                 case Misfire():
                     if self._early is not None and not self._early.ended:
                         self._early.stop("what was heard is no turn")
-                        self._early, self._starts, self._before = None, 0, Audio.silence(0)
+                        self._early = None
+                    self._starts, self._before = 0, Audio.silence(0)
                     self._go_on()
-                case Paused() if self._worth_transcribing():
+                case Paused() if is_worth_words(self.desk, self._early, self._starts, self.took):
                     self._starts += 1
                     eager = self._starts <= self.desk.settings().eager_starts
                     self._consult(self._begin(self.ears.sound(), event.ended, eager=eager))
@@ -105,17 +105,6 @@ class Floor:
         """Return once no answer is under way."""
         while self._last is not None and self._last.task and not self._last.task.done():
             await asyncio.wait([self._last.task])  # after it, who waited has the floor
-
-    def _worth_transcribing(self) -> bool:
-        settings, early, stt = self.desk.settings(), self._early, self.desk.engines.stt.current
-        # Until the judge has spoken, which needs these words, the longest wait holds.
-        fits = self.transcribing <= settings.hear.unfinished - settings.hear.eager
-        in_time = fits and (early is None or early.transcript is not None)
-        if self._starts >= settings.eager_starts:  # for the judge alone: where it costs little
-            needed = self.desk.engines.judge.current.needs_words
-            return needed and in_time and may_be_undone(stt) and getattr(stt, "partials", True)
-        # A start that can be taken back is worth it even if it takes longer than the wait.
-        return may_be_undone(stt) and (in_time or hasattr(stt, "abort"))
 
     def _consult(self, turn: Turn) -> None:
         judge, heard = self.desk.engines.judge.current, turn.transcript is not None
@@ -171,12 +160,14 @@ class Floor:
                 return False
             earlier.stop("its speaker went on with other words")
         held = answer if answer is not None and answer is not turn and answer.paused else None
-        said = heard_text(held.spoken, held.heard) if held and held.settings.interrupt.guard else ""
+        said, left = told(held.spoken, held.heard) if held else ("", "")
+        ours = said if held and held.settings.interrupt.guard else ""
+        asked = held is not None and held.made and (said + left).rstrip().endswith(("?", "？"))
         if heard is None:  # say so, unless that would interrupt
             turn.dropped = "it could not be transcribed" if held else ""
         elif not heard.text:
             turn.dropped = "no words in it"
-        elif held and not is_evidence(heard, said):
+        elif held and not is_evidence(heard, ours, asked=asked and len(left.split()) <= FEW):
             turn.dropped = "its words were no interruption"
             if is_backchannel(heard.text, heard.language):  # and what follows is weighed anew
                 self._spoken = self.ears.spoken

@@ -1,15 +1,30 @@
-"""Asks whether the speaker of a turn has finished."""
+"""Asks whether the speaker of a turn has finished, and when the words so far are worth it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from voice_kit.converse.steps import WORK, as_failure, call, name_of
+from voice_kit.converse.desk import Desk
+from voice_kit.converse.steps import WORK, as_failure, call, may_be_undone, name_of
 from voice_kit.converse.turn import Turn
 from voice_kit.hear import endpointing
 from voice_kit.hear.ears import Ears
 from voice_kit.hear.protocols import TurnJudge
 from voice_kit.types import Judged, Transcript
+
+
+def is_worth_words(desk: Desk, early: Turn | None, starts: int, took: float) -> bool:
+    """Whether to transcribe what was said up to a pause, after so many starts on it, the `early`
+    one the last, if the last transcription took so many seconds."""
+    settings, stt = desk.settings(), desk.engines.stt.current
+    # Until the judge has spoken, which needs these words, the longest wait holds.
+    fits = took <= settings.hear.unfinished - settings.hear.eager
+    in_time = fits and (early is None or early.transcript is not None)
+    if starts >= settings.eager_starts:  # for the judge alone: where it costs little
+        needed = desk.engines.judge.current.needs_words
+        return needed and in_time and may_be_undone(stt) and getattr(stt, "partials", True)
+    # A start that can be taken back is worth it even if it takes longer than the wait.
+    return may_be_undone(stt) and (in_time or hasattr(stt, "abort"))
 
 
 async def judge_end(

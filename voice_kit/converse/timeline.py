@@ -10,7 +10,6 @@ from voice_kit.types import (
     Event,
     Failed,
     FirstToken,
-    FrameHeard,
     GateOpened,
     Interrupted,
     PlaybackPaused,
@@ -97,16 +96,12 @@ class Timeline:
         transcribed, for the judge or ahead of a pause that was none, and on answers whose speaker
         went on before anything was heard. An answer that is interrupted was wanted until then:
         what nobody heard of it is not counted."""
-        self.probabilities: list[tuple[float, float]] = []
-        """When, and how likely it was speech: one pair a frame."""
         self._open: dict[int, TurnTimes] = {}
         self._question: TurnEnded | None = None
 
     def __call__(self, event: Event) -> None:
         """Take in what happened. Of a turn whose start it did not see it keeps the rest."""
         match event:
-            case FrameHeard():
-                self.probabilities.append((event.at, event.probability))
             case TurnEnded():
                 self._question = event
             case TurnStarted(number, _, eager, typed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from voice_kit.errors import VoiceKitError
 from voice_kit.settings import Settings
 from voice_kit.speak.aloud import Aloud
 from voice_kit.speak.apologies import apology
-from voice_kit.speak.heard import heard_text
+from voice_kit.speak.heard import told
 from voice_kit.speak.split import Sentences
 from voice_kit.types import (
     Abandoned,
@@ -118,7 +117,7 @@ class Turn:
             self.instead_of.stop("its speaker went on before it was heard")
         if self.playback:
             self.playback.stop()
-        if self.task and (dropped or self.transcript):
+        if self.task and (dropped or self.transcript or self.announced):
             self.task.cancel()
 
     async def answer(self, wanted: Callable[[Turn], bool]) -> None:
@@ -141,17 +140,17 @@ class Turn:
     def close(self) -> None:
         """Remember what was heard. Comes after every end: finished, failed or cancelled."""
         self.closed.set()
-        said, said_heard = (heard_text(self.spoken, upto) for upto in (math.inf, self.heard))
+        said_heard, left = told(self.spoken, self.heard)
         self.before = self.instead_of = self.playback = self.task = None  # or no turn is let go
         if self.dropped or not self.certain.is_set():
             self.tell(Abandoned, self.dropped or "the conversation ended", sum(self.worked))
             return
         words = self.transcript.text if self.transcript else self.typed
         self.desk.history.add("user", words)
-        for use in () if self.made and said_heard == said else self.used:
+        for use in () if self.made and not left else self.used:
             self.desk.history.add("tool", use.result, use.call)
         self.desk.history.add("assistant", said_heard)
-        self.tell(TurnFinished, words, said, said_heard, self.interrupted)
+        self.tell(TurnFinished, words, said_heard + left, said_heard, self.interrupted)
 
     async def _answer(self, wanted: Callable[[Turn], bool]) -> None:
         try:
@@ -194,9 +193,9 @@ class Turn:
         llm, brain = self.desk.engines.llm, self.desk.engines.brain.current
         known = words, self.settings, self.desk.history, llm
         question = Question(*known, self.certain, self.tell, self.acted)
-        cut = getattr(brain, "cutter", Sentences)(self.settings.language)
         began, first = self.desk.now(), True
         try:
+            cut = getattr(brain, "cutter", Sentences)(self.settings.language)
             async with aclosing(brain.answer(question)) as tokens:
                 async for token in tokens:
                     if first:
@@ -204,10 +203,10 @@ class Turn:
                         self.tell(FirstToken, self.desk.now() - began, question.by or llm.name)
                     for sentence in cut.feed(token):
                         yield sentence
+            for sentence in cut.end():
+                yield sentence
         except Exception as error:
             raise as_failure("brain", brain, error) from error
-        for sentence in cut.end():
-            yield sentence
 
     async def _say(self, text: str) -> None:
         """Synthesise a sentence and give it to the loudspeaker once the gate is open."""
@@ -218,6 +217,8 @@ class Turn:
         async with aclosing(parts):
             async for speech in parts:
                 took = self.desk.now() - began
+                if not isinstance(speech, Speech):
+                    raise as_failure("tts", engine, TypeError())
                 self.tell(SpeechReady, speech.text, speech.audio.seconds, took, engine.name)
                 await self.certain.wait()
                 if self.playback is None:

@@ -25,6 +25,8 @@ from voice_kit.types import (
 FRAME_SECONDS = FRAME / RATE
 TAIL = 3
 """Frames of quiet kept after the last speech, 0.1 s: a final “t” is softer than the threshold."""
+PHRASE = 3
+"""Frames after the end of a wake phrase that may still be its own: that end is known so well."""
 
 
 def in_frames(seconds: float) -> int:
@@ -77,10 +79,11 @@ class Ears:
         """Let the turn under way end after this many seconds of quiet, unless speech goes on."""
         self._wait = wait
 
-    def begin_at(self, seconds: float) -> None:
-        """What was heard until then does not belong to the turn under way."""
+    def begin_at(self, seconds: float) -> list[HearingEvent]:
+        """What was heard until then does not belong to the turn under way, which begins now."""
         self._frames = self._frames[-in_frames(max(0.0, self.now - seconds)) :]
-        self._loud, self._started = 0, seconds
+        self._loud, self._started = max(0, len(self._frames) - self._quiet - PHRASE), seconds
+        return [SpeechStarted(seconds)] if self.speaking else []
 
     def feed(self, frame: Samples, probability: float) -> list[HearingEvent]:
         """What this frame changes. `frame` has shape (512,), 16 kHz.
@@ -131,6 +134,7 @@ class Ears:
         event: HearingEvent = Misfire(self.now, self._started)
         if self._loud >= in_frames(self.rules.shortest):
             event = TurnEnded(self.now, self._started, self.ended, self.sound())
+            del self._frames[: len(self._frames) - max(0, self._quiet - TAIL)]  # or heard twice
         self._before = self._frames[-in_frames(self.rules.preroll) :]
         self._frames = []
         self._loud = self._quiet = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -31,6 +32,12 @@ def heard_text(speeches: Sequence[Speech], seconds: float) -> str:
             break
         at += sum(piece.audio.seconds for piece in group)
     return said.rstrip()
+
+
+def told(speeches: Sequence[Speech], seconds: float) -> tuple[str, str]:
+    """What was heard of them after so many seconds, and what is left; joined, all of it."""
+    heard = heard_text(speeches, seconds)
+    return heard, heard_text(speeches, math.inf)[len(heard) :]
 
 
 def _grouped(speeches: Iterable[Speech]) -> list[list[Speech]]:
