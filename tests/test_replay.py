@@ -167,6 +167,19 @@ def announced_in_vain(script, folder):
     return record(folder, engines, sound, during=lambda talk: after(*moments)(talk, []))
 
 
+def announced_meanwhile(script, folder):
+    """An announcement waits for an answer that is hushed, another for one whose voice fails."""
+    moments = (
+        (0.3, lambda talk: talk.type("a typed line")),
+        (0.9, lambda talk: talk.announce("Tea is ready.")),
+        (1.0, lambda talk: talk.hush()),
+        (3.0, lambda talk: talk.type("another line")),
+        (3.1, lambda talk: talk.announce("Coffee is ready.")),
+    )
+    engines = scripted(script, tts=Faulty(HummingVoice(), ["works", "works", "hangs"]))
+    return record(folder, engines, script.sound(3.5), during=lambda talk: after(*moments)(talk, []))
+
+
 def held_for_a_cough(script, folder):
     engines = scripted(script, llm=ScriptedModel({}, first=0.6))
     return record(folder, engines, script.sound(0.5, ("what is it", 1.0), 0.7, ("", 0.1), 4.0))
@@ -236,6 +249,7 @@ SCENES = {
     judged: TurnFinished,
     typed_and_hushed: Interrupted,
     announced_in_vain: Failed,
+    announced_meanwhile: Failed,
     held_for_a_cough: Misfire,
     failing: EngineChanged,
     ahead_and_captions: Partial,

@@ -14,6 +14,10 @@ from voice_kit.converse.tape import Done, samples_of
 from voice_kit.settings import Settings
 from voice_kit.types import RATE, Audio
 
+MEANWHILE = 8
+"""Rounds of the loop after which an answer that ends now has ended: what was announced during it
+began at that same moment, and after it."""
+
 
 async def until(moment: float) -> None:
     """Return at this time of the loop's clock."""
@@ -32,6 +36,8 @@ async def do_again(
             case "typed":
                 talk.type(each.value)
             case "announced":
+                for _ in range(MEANWHILE):
+                    await asyncio.sleep(0)
                 talk.announce(each.value)
             case "hushed":
                 talk.hush()
