@@ -31,6 +31,18 @@ def test_when_nothing_was_said_every_word_counts_but_a_backchannel_or_a_guess():
     assert not is_evidence(Transcript("the sea", confident=False), "")
 
 
+@pytest.mark.parametrize("language", ["en", "fr", "it", "es", "de", "pt"])
+@pytest.mark.parametrize("sound", ["Hmm.", "Mhm.", "Mm-hmm.", "Uh-huh.", "Mmm.", "Aha!"])
+def test_a_sound_that_means_go_on_means_it_in_every_language(sound, language):
+    assert not is_evidence(Transcript(sound, language), "")
+
+
+@pytest.mark.parametrize("said", ["D'accord.", "D’accord.", "Ah oui, d’accord."])
+def test_an_apostrophe_may_be_written_either_way(said):
+    assert not is_evidence(Transcript(said, "fr"), "")
+    assert is_evidence(Transcript(f"{said} Stop.", "fr"), "")
+
+
 @pytest.mark.parametrize("guard", [True, False])
 def test_an_answer_goes_on_when_its_own_words_come_back_unless_nobody_guards_it(guard):
     scene = Scene(

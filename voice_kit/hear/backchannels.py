@@ -17,12 +17,12 @@ LAUGHTER = re.compile(_KNOWN["laughter"], re.VERBOSE)
 
 
 def words(transcript: Transcript | None) -> list[str]:
-    """The words alone, in lower case."""
-    return re.findall(r"[\w']+", transcript.text.lower()) if transcript else []
+    """The words alone, in lower case, each with the apostrophe of a typewriter."""
+    return re.findall(r"[\w']+", transcript.text.lower().replace("’", "'")) if transcript else []
 
 
 def is_backchannel(text: str, language: str) -> bool:
     """Whether someone who says this while we speak wants us to go on, or laughs."""
-    known = BACKCHANNELS.get(language, BACKCHANNELS["en"]).split()
+    known = [*_KNOWN["sounds"].split(), *BACKCHANNELS.get(language, BACKCHANNELS["en"]).split()]
     said = words(Transcript(LAUGHTER.sub(" ", text.lower())))
     return bool(words(Transcript(text))) and len(said) <= 3 and all(word in known for word in said)
