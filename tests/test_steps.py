@@ -251,6 +251,76 @@ def test_a_strangers_error_is_told_without_its_words():
     assert "somebody" not in asyncio.run(scene())
 
 
+class Odd:
+    """Raises what no engine should, here or in its thread."""
+
+    name = "odd"
+
+    def __init__(self, error, stops="async"):
+        self.error, self.stops = error, stops
+        if stops == "in place":
+            self.direct = True
+
+    def work(self):
+        raise self.error
+
+    async def reply(self):
+        raise self.error
+        yield
+
+    def count(self):
+        raise self.error
+        yield
+
+
+async def failed(work):
+    with pytest.raises(StageFailedError) as failure:
+        await work
+    return failure.value.cause
+
+
+@pytest.mark.parametrize("stops", ["async", "steps", "in place"])
+@pytest.mark.parametrize("error", [asyncio.CancelledError, TimeoutError])
+def test_what_an_engine_raises_is_its_failure_although_we_raise_it_ourselves(error, stops):
+    engine = Odd(error(), stops)
+    cause = asyncio.run(failed(call("llm", engine, engine.work, 20)))
+    assert f"it raised {error.__name__}" in str(cause)
+    assert not isinstance(cause, EngineTimeoutError)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, TimeoutError])
+def test_a_stream_that_says_it_was_cancelled_or_late_when_it_was_not_has_failed(error):
+    engine = Odd(error())
+
+    async def read():
+        return [item async for item in stream("llm", engine, engine.reply, 20)]
+
+    assert f"it raised {error.__name__}" in str(asyncio.run(failed(read())))
+
+
+def test_an_engine_that_exits_in_its_thread_ends_nothing_but_its_call():
+    engine = Odd(SystemExit(3), "steps")
+
+    async def read():
+        return [item async for item in stream("llm", engine, engine.count, 20)]
+
+    assert "it raised SystemExit" in str(asyncio.run(failed(read())))
+
+
+@pytest.mark.parametrize("stops", ["async", "in place"])
+def test_whoever_cancels_a_call_has_cancelled_it(stops):
+    engine = Odd(None, stops)
+
+    async def scene():
+        task = asyncio.ensure_future(call("llm", engine, asyncio.Event().wait, 20))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(scene())
+
+
 def test_an_error_of_ours_keeps_its_fix():
     def fail():
         raise MissingEngineError("x", fix="do this")

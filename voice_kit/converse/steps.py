@@ -58,7 +58,9 @@ async def call(
         try:
             at_once = work()
             return await at_once if inspect.isawaitable(at_once) else at_once
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_ours(error):
+                raise
             raise as_failure(stage, engine, error) from error
 
     def once() -> Iterator[T]:
@@ -86,13 +88,14 @@ async def stream(
     stops is aborted. Raises `StageFailedError` when a step fails or takes over `seconds`.
     """
     steps, now = _steps(stage, engine, start), asyncio.get_running_loop().time
+    limit = asyncio.timeout(None)
     try:
         async with aclosing(steps):
             while True:
                 began, worked = now(), WORK.get()
                 within = WORK.set(_uncounted)
                 try:
-                    async with asyncio.timeout(seconds):
+                    async with (limit := asyncio.timeout(seconds)):
                         item = await anext(steps, _DONE)
                 finally:
                     WORK.reset(within)
@@ -100,12 +103,20 @@ async def stream(
                 if item is _DONE:
                     return
                 yield item
-    except TimeoutError as error:
-        fix = f"a faster engine, or a longer timeouts.{stage} in the settings"
-        late = EngineTimeoutError(name_of(engine), seconds or 0.0, fix=fix)
-        raise StageFailedError(stage, engine, late) from error
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        if _is_ours(error):
+            raise
+        if limit.expired():  # else it is a timeout of the engine's own
+            fix = f"a faster engine, or a longer timeouts.{stage} in the settings"
+            late = EngineTimeoutError(name_of(engine), seconds or 0.0, fix=fix)
+            raise StageFailedError(stage, engine, late) from error
         raise as_failure(stage, engine, error) from error
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether this says that we are cancelled; from an engine that was not, it is a failure."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and bool(task and task.cancelling())
 
 
 def may_be_undone(engine: object) -> bool:
@@ -118,7 +129,7 @@ def name_of(engine: Any) -> str:
     return str(getattr(engine, "name", type(engine).__name__))
 
 
-def as_failure(stage: str, engine: Any, error: Exception) -> StageFailedError:
+def as_failure(stage: str, engine: Any, error: BaseException) -> StageFailedError:
     """What an engine raised, as a failure of its stage. A stranger's message is left out: it may
     quote what people said."""
     if isinstance(error, StageFailedError):
@@ -135,7 +146,7 @@ def _steps(stage: str, engine: Any, start: Callable[[], Any]) -> AsyncGenerator[
         return _awaited(engine, start, loop)
     if isinstance(loop, Clock):
         return loop.steps(stage, start)
-    return _in_thread(engine, start, loop)
+    return _in_thread(stage, engine, start, loop)
 
 
 async def _awaited(
@@ -158,7 +169,7 @@ async def _awaited(
 
 
 async def _in_thread(
-    engine: Any, start: Callable[[], Iterator[T]], loop: asyncio.AbstractEventLoop
+    stage: str, engine: Any, start: Callable[[], Iterator[T]], loop: asyncio.AbstractEventLoop
 ) -> AsyncGenerator[T, None]:
     wanted: queue.SimpleQueue[asyncio.Future[T] | None] = queue.SimpleQueue()
 
@@ -174,7 +185,10 @@ async def _in_thread(
                     items = items or start()
                     outcome = partial(step.set_result, next(items, _DONE))
                 except BaseException as error:
-                    outcome = partial(step.set_exception, error)
+                    cause = error  # as it is, SystemExit would end the loop and all that is in it
+                    if not isinstance(error, Exception):
+                        cause = as_failure(stage, engine, error)
+                    outcome = partial(step.set_exception, cause)
                 with suppress(RuntimeError):  # the loop was closed: nobody waits
                     loop.call_soon_threadsafe(settle, step, outcome)
         finally:
