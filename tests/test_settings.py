@@ -88,6 +88,19 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path):
         load_settings(file=tmp_path / "nowhere.toml")
 
 
+@pytest.mark.parametrize("eager", [float("inf"), 1e300])
+def test_a_pause_that_never_comes_is_refused_before_anyone_listens(eager):
+    with pytest.raises(SettingsError, match=r"hear\.eager.*less than or equal to 10"):
+        Settings().changed({"hear.eager": eager})
+
+
+def test_an_option_of_an_engine_is_set_only_in_a_table():
+    with pytest.raises(
+        SettingsError, match=r"options\.ollama\.host cannot .* make “ollama” a table"
+    ):
+        Settings().changed({"options.ollama": 5, "options.ollama.host": "x"})
+
+
 def test_settings_never_change_but_give_changed_copies():
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):

@@ -156,6 +156,8 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
     *groups, name = dotted.split(".")
     for group in groups:
         tree = tree.setdefault(group, {})
+        if not isinstance(tree, dict):
+            raise SettingsError(f"{dotted} cannot be set: make “{group}” a table, or remove it.")
     tree[name] = value
 
 

@@ -20,8 +20,9 @@ class Endpointing(BaseModel):
     """Shorter sounds are no speech: a click, a cough. A spoken “no” has about 0.2 s of it."""
     misfire: float = Field(default=0.2, ge=0.032, le=2)
     """A sound too short to be speech is forgotten after this much quiet."""
-    eager: float = Field(default=0.064, ge=0)
-    """After this much quiet an answer begins behind a closed gate; 0 never begins early."""
+    eager: float = Field(default=0.064, ge=0, le=10)
+    """After this much quiet an answer begins behind a closed gate, and the judge is asked. 0 never
+    does either: every turn waits for `stop`."""
     stop: float = Field(default=0.5, ge=0.064, le=10)
     """After this much quiet it is our turn, unless the judge knows better."""
     finished: float = Field(default=0.2, ge=0.064, le=10)
