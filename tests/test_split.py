@@ -87,6 +87,9 @@ Great! | 😊 Thank you.
 
 OTHERS = {
     "fr": """
+Mme. Curie et MM. Joliot sont là. | Bien.
+Il mesure 5 mm. | Bien.
+Il habite bd. Saint-Michel, n° 5. | C'est loin.
 M. Dupont est là. | Il attend.
 « Bonjour ! » dit-il. | Oui.
 Oui ! | Non ?
@@ -98,6 +101,10 @@ J'ai dit non. | Merci.
 « Vous partez ? » | Oui.
 """,
     "it": """
+Vedi pag. 12 del libro. | Grazie.
+Nel III sec. a.C. era grande. | Poi cadde.
+L'on. Bruni parla. | Bene.
+Durò dieci sec. | Poi finì.
 Il sig. Rossi è qui. | Entri pure.
 Ho detto di no. | Grazie.
 Non mai. | Va bene!
@@ -118,6 +125,8 @@ Nació en 1980. | Vive en Madrid.
 La Sra. López llamó. | Conteste.
 """,
     "de": """
+Er wohnt in der Hauptstr. 5 in Bonn. | Ja.
+Das zeigt Abb. 3 im Buch. | Danke.
 Am 3. Mai kam Dr. Müller. | Er blieb.
 Das ist z.B. gut. | Ja.
 „Gut.“ | Das ist gut.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import accumulate
 
 import sentencex  # type: ignore[import-untyped]
 
@@ -15,9 +16,6 @@ _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _LAST_WORD = re.compile(r"[^\s(\[{“„«\"*_]+$")
 _LIST_NUMBER = re.compile(r"[-*(\s]*(?:\d{1,3}|[a-zA-Z])")
 _DOTTED_LETTERS = re.compile(r"(?:\w\.)+\w")
-_LETTERED = re.compile(
-    r"(?:[a-z]+\s+I|(?:plan|option|vitamin|type|part|step|grade|class|group) \w)$"
-)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -29,10 +27,8 @@ _TITLES, _MAY_END = _words(_KNOWN["titles"]), _words(_KNOWN["may_end"])
 _TIMES, _OF_TIMES = _words("a.m p.m"), _words(_KNOWN["of_times"])
 _NUMBERED, _SHORT = _words(_KNOWN["numbered"]), _words(_KNOWN["short"])
 _ORDINARY = {language: _words(said) for language, said in _KNOWN["ordinary"].items()}
-_ORDINAL = re.compile(
-    r"\b(?:der|die|das|den|dem|des|am|vom|zum|zur|im|beim|ein|eine|einen|einem|sein|ihr) \d+$", re.I
-)
-"""Where German writes "1." for "first", before a noun with its capital."""
+_OWN = {known: re.compile(rf"(?:\w+['’])?(?:{own})") for known, own in _KNOWN["goes_on"].items()}
+_LETTERED, _ORDINAL = re.compile(_KNOWN["lettered"]), re.compile(_KNOWN["ordinal"], re.I)
 
 
 def full_stop(piece: str, text: str, end: int, language: str, *, final: bool) -> bool | None:
@@ -49,6 +45,8 @@ def full_stop(piece: str, text: str, end: int, language: str, *, final: bool) ->
     if _LIST_NUMBER.fullmatch(piece):
         return False
     follows, known = text[after], word.lower()
+    if _goes_on(word, follows, language):
+        return False
     if known in _NUMBERED:
         return not follows.isdigit()
     if known in _TITLES or (follows.islower() and not word.isdigit()):
@@ -80,16 +78,18 @@ def is_ordinary(word: str, language: str) -> bool:
     """Whether a dot after this word can only be a full stop."""
     if word in _ORDINARY.get(language, ()):  # in lower case
         return True
-    if len(word) < 2 or word.lower() in _NUMBERED | _TITLES | _SHORT:
+    known = word.lower() in _NUMBERED | _TITLES | _SHORT or _goes_on(word, "1", language)
+    if len(word) < 2 or known:
         return False
     letters = all(c.isalpha() or c in "'’-" or unicodedata.category(c)[0] == "M" for c in word)
     return letters and len(sentencex.segment(language, f"Xyz {word}. Qoppa xi")) > 1
 
 
+def _goes_on(word: str, follows: str, language: str) -> bool:
+    return language in _OWN and bool(_OWN[language].fullmatch(f"{word} {follows}"))
+
+
 def _sentencex_cuts(language: str, before: list[str], following: str) -> bool:
     head = "Xyz " + " ".join(before).replace('"', "") + ". "
-    ends, place = set(), 0
-    for sentence in sentencex.segment(language, head + following + " xi"):
-        place += len(sentence)
-        ends.add(place)
-    return len(head) in ends
+    lengths = map(len, sentencex.segment(language, head + following + " xi"))
+    return len(head) in accumulate(lengths)
