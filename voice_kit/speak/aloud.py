@@ -9,6 +9,9 @@ import html
 import re
 
 from voice_kit.speak.spoken import SPOKEN, Spoken
+from voice_kit.tables import table_of
+
+_TLD, _KINDS, _PICTURES = table_of(__name__).values()
 
 _PROSE = re.compile(r"[^\W\d_](?:[^\W\d_]|[ ,;!?'’\"“”«»„()¿¡…–—-]|\.(?=\s|$))*")
 """What is most of an answer, and needs no second look."""
@@ -28,22 +31,14 @@ _ENDED = re.compile(r"[.!?…:;,。！？、，؟।][\"'”’»)*_]*$")
 _STRONG = re.compile(r"(\*{1,3}|~~)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
 _UNDERLINED = re.compile(r"(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)")
 
-_TLD = (
-    "com|org|net|edu|gov|io|dev|ai|app|info|eu|uk|us|de|fr|it|es|ch|at|be|nl|pt|ca|au|jp|cn|in|br"
-)
 _URL = re.compile(
     rf"(?:https?|ftp)://[^\s<>\"”»]+|\b(?:[\w-]{{1,63}}\.){{1,8}}(?:{_TLD})\b(?:/[^\s<>\"”»]*)?"
 )
 _MAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}\b")
-_FILE = re.compile(
-    r"\b([\w-]+)\.(py|js|md|txt|pdf|wav|mp3|flac|json|toml|yaml|csv|html|zip|png|jpg|exe|ipynb)\b"
-)
+_FILE = re.compile(rf"\b([\w-]+)\.({_KINDS})\b")
 _TRAILING = re.compile(r"[.,;:!?)\]'’*_]+$")
 
-_EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff\u25a0-\u25ff\ufe0e\ufe0f"
-    "\u200d\u20e3\u2122©®\U000e0020-\U000e007f]+"
-)
+_EMOJI = re.compile(_PICTURES)
 _GLYPHS = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⇒": "→", "➜": "→", "⟶": "→"}
 _MONEY_BEFORE = re.compile(r"([$€£¥])\s?(\d+(?:[.,]\d{3})*)(?:[.,](\d\d))?(?![\d.,]*\d)")
 _MONEY_AFTER = re.compile(r"(?<![\d.,])(\d+(?:[.,   ]\d{3})*)(?:[.,](\d\d))?[  ]?([$€£¥])(?!\w)")
