@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 
 import numpy as np
 import pytest
@@ -549,6 +550,7 @@ def test_what_waits_to_be_said_is_said_before_the_conversation_is_left():
 
 
 INTERRUPTS = {
+    "hush at once": after((2.0, lambda talk: talk.hush())),
     "hush": after((2.02, lambda talk: talk.hush())),
     "a typed line": after((2.02, lambda talk: talk.type("stop"))),
     "speech": None,
@@ -572,7 +574,7 @@ def test_an_announcement_interrupted_before_its_first_sound_is_not_said_and_hold
         engines=scripted(script, STORY, tts=HummingVoice(delay=1.0)),
         during=during,
     )
-    answers = ["You said hello."] if how == "hush" else ["Fine.", "You said hello."]
+    answers = ["You said hello."] if "hush" in how else ["Fine.", "You said hello."]
     assert assistants(scene) == answers
     assert scene.all(Interrupted)
 
@@ -730,6 +732,32 @@ def test_a_microphone_that_goes_silent_again_is_told_of_again_and_as_soon():
     scene = Scene(Script(), 6.4, microphone=stalling(10.0, 3.2, 4.48))
     told = [failed.at for failed in scene.all(Failed)]
     assert told == pytest.approx([3.2 + 1.0, 10.0 + 4.48 + 1.0], abs=0.05)
+
+
+def test_a_loop_that_was_held_up_is_no_silent_microphone():
+    """By a cell of a notebook, say. What was said meanwhile waits, and none of it is lost."""
+    events, script, wait = [], Script(), 0.3
+
+    class HoldingUp(FileMicrophone):
+        async def __aiter__(self):
+            heard = 0
+            async for frame in super().__aiter__():
+                heard += 1
+                if heard == 10:
+                    threading.Event().wait(2 * wait)  # that nothing else runs is what is tested
+                yield frame
+
+    async def scene():
+        rules = changed(**{"timeouts.vad": wait})
+        engines = scripted(script)
+        async with Conversation(engines, SilentSpeaker(), rules, observers=[events.append]) as talk:
+            await talk.listen(HoldingUp(script.sound(0.1, ("one", 0.8), 0.5)))
+            heard = sum(isinstance(event, FrameHeard) for event in events)
+            assert talk.ears.now == pytest.approx(heard * 0.032)
+
+    asyncio.run(scene())
+    assert not [event for event in events if isinstance(event, Failed)]
+    assert [event.heard for event in events if isinstance(event, TurnFinished)] == ["one"]
 
 
 def test_a_microphone_that_has_ended_is_not_silent():

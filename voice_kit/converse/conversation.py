@@ -57,7 +57,7 @@ class Conversation:
         self._desk = Desk(engines, speaker, self.history, *changing)
         self._floor = Floor(self.ears, self._desk, self._turns)
         self._origin = np.inf
-        self._closed = False
+        self._closed = self._given_up = False
 
     async def __aenter__(self) -> Conversation:
         await self._turns.__aenter__()
@@ -65,10 +65,11 @@ class Conversation:
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._closed = error is not None
+        if not self._closed:
+            self._pause()
+        if self._floor.taken:  # who waits for it begins a turn, which no group takes that has ended
+            self._turns.create_task(self.idle())
         try:
-            if not self._closed:
-                self._pause()
-                await self.idle()  # who waits to speak begins a turn, which no ended group takes
             await self._turns.__aexit__(kind, error, trace)
         finally:
             self._closed = True
@@ -91,8 +92,8 @@ class Conversation:
         self._look()
         try:
             async for frame in frames:
-                late, self._due = not loop.time() < self._due < np.inf, np.inf
-                if late:
+                given_up, self._given_up, self._due = self._given_up, False, np.inf
+                if given_up:
                     self.ears.skip_to(self.now() - FRAME_SECONDS)
                 # The earliest arrival so far is the one least delayed on its way.
                 self._origin = min(self._origin, loop.time() - self.ears.now - FRAME_SECONDS)
@@ -120,15 +121,18 @@ class Conversation:
             await self._desk.replace(0, as_failure("vad", detector, error))
             return 0.0, self.engines.vad.current.start()
 
-    def _look(self) -> None:
+    def _look(self, expected: float = np.inf) -> None:
         """Say it when no frame has come for too long. A timer for each of them would cost more."""
         loop, wait = asyncio.get_running_loop(), self.settings.timeouts.vad
-        if self._due <= loop.time():
+        if self._due <= loop.time() > expected + wait / 4:
+            self._due = loop.time() + wait  # it was we who did not listen: frames may be waiting
+        elif self._due <= loop.time():
             late = EngineTimeoutError("The microphone", wait, fix="plug it in, or voice-kit doctor")
             self.tell(Failed(0, self.now(), "microphone", "microphone", str(late)))
-            self._due = np.inf  # once is enough, until it is heard again
+            self._due, self._given_up = np.inf, True  # once is enough, until it is heard again
             self._pause()
-        self._alarm = loop.call_later(min(self._due - loop.time(), wait), self._look)
+        then = min(self._due, loop.time() + wait)
+        self._alarm = loop.call_at(then, self._look, then)
 
     def _pause(self) -> None:
         """Nothing more is heard for now: what was said so far is all."""

@@ -103,8 +103,8 @@ class Floor:
 
     async def idle(self) -> None:
         """Return once no answer is under way."""
-        while self._last is not None and self._last.task and not self._last.task.done():
-            await asyncio.wait([self._last.task])  # after it, who waited has the floor
+        while self._last is not None and not self._last.closed.is_set():
+            await self._last.closed.wait()  # after it, who waited has the floor
 
     def _consult(self, turn: Turn) -> None:
         judge, heard = self.desk.engines.judge.current, turn.transcript is not None

@@ -185,9 +185,9 @@ async def _in_thread(
                     items = items or start()
                     outcome = partial(step.set_result, next(items, _DONE))
                 except BaseException as error:
-                    cause = error  # as it is, SystemExit would end the loop and all that is in it
-                    if not isinstance(error, Exception):
-                        cause = as_failure(stage, engine, error)
+                    # As it is, SystemExit would end the loop and all that is in it.
+                    plain = isinstance(error, Exception)
+                    cause = error if plain else as_failure(stage, engine, error)
                     outcome = partial(step.set_exception, cause)
                 with suppress(RuntimeError):  # the loop was closed: nobody waits
                     loop.call_soon_threadsafe(settle, step, outcome)

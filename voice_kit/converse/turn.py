@@ -117,7 +117,7 @@ class Turn:
             self.instead_of.stop("its speaker went on before it was heard")
         if self.playback:
             self.playback.stop()
-        if self.task and (dropped or self.transcript or self.announced):
+        if self.task and (dropped or self.transcript):
             self.task.cancel()
 
     async def answer(self, wanted: Callable[[Turn], bool]) -> None:
@@ -154,11 +154,10 @@ class Turn:
 
     async def _answer(self, wanted: Callable[[Turn], bool]) -> None:
         try:
-            if self.announced:
-                await self._say(self.announced)
-                return
             self.transcript = await self._understand()
-            if wanted(self):
+            if self.announced and not self.interrupted:
+                await self._say(self.announced)
+            elif not self.announced and wanted(self):
                 await self._reply(self.transcript.text)
         except StageFailedError as failure:
             if self.transcript or wanted(self):
