@@ -222,7 +222,8 @@ def test_a_half_downloaded_model_is_not_here(downloads):
 
 
 def test_without_a_model_the_fix_names_the_download(downloads):
-    with pytest.raises(MissingEngineError, match=r"voice-kit models fetch whisper:base\.en \(downloads"):
+    fix = r"voice-kit models fetch whisper:base\.en \(downloads"
+    with pytest.raises(MissingEngineError, match=fix):
         FasterWhisper.here(device="cpu")
     with pytest.raises(MissingEngineError, match="downloads"):
         FasterWhisper(device="cpu")
