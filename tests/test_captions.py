@@ -8,7 +8,7 @@ from voice_kit.converse.captions import Captions
 from voice_kit.hear.partials import affordable, confirmed
 from voice_kit.settings import Settings
 from voice_kit.types import Partial, PlaybackStarted, TurnFinished
-from voice_kit.workshop.fakes import Script, ScriptedTranscriber, scripted
+from voice_kit.workshop.fakes import Script, ScriptedModel, ScriptedTranscriber, scripted
 
 WORDS = [("what", 0.6), ("time", 0.6), ("is", 0.6), ("it", 0.6)]
 
@@ -50,6 +50,20 @@ def test_the_words_so_far_are_told_while_their_speaker_goes_on():
     assert told == ["what", "what time", "what time is"]
     assert scene.one(TurnFinished).heard == "what time is it"
     assert scene.all(Partial)[-1].at < 0.512 + 2.4
+
+
+def test_the_words_before_a_speaker_went_on_are_among_them():
+    script, events = Script(), []
+
+    def watch(talk, _):
+        talk.observers += [Captions(talk), events.append]
+
+    halves = (0.5, ("set an alarm", 1.2), 0.6, ("for seven tomorrow", 1.6), 3.0)
+    engines = scripted(script, llm=ScriptedModel({}, first=1.0))
+    Scene(script, *halves, engines=engines, during=watch)
+    said = [event.text for event in events if isinstance(event, Partial)]
+    assert "set an alarm" in said
+    assert said[-1] == "set an alarm for seven tomorrow"
 
 
 def test_a_transcriber_that_cannot_keep_up_is_left_alone():

@@ -62,7 +62,7 @@ class Captions:
                 self._learn(event.engine, event.took, self._sound)
             case FrameHeard() if self._next is not None and event.at >= self._next:
                 self._next = event.at + self._talk.settings.partials
-                self._begin(self._talk.ears.sound())
+                self._begin(self._talk._floor.joined(self._talk.ears.sound()))
 
     def _learn(self, engine: str, took: float, seconds: float) -> None:
         self._rate[engine] = took / seconds

@@ -204,9 +204,13 @@ class Floor:
             late, earlier = earlier, earlier.instead_of
             late.instead_of = None
             late.stop("its speaker went on before its words were known")
-        whole = Audio(np.concatenate([self._before.samples, sound.samples]), sound.rate)
+        whole = self.joined(sound)
         self._early = self._start(eager=eager, audio=whole, covers=covers, instead_of=earlier)
         return self._early
+
+    def joined(self, sound: Audio) -> Audio:
+        """What ears hear, behind what its speaker had said before going on."""
+        return Audio(np.concatenate([self._before.samples, sound.samples]), sound.rate)
 
     def _join(self, unheard: Turn) -> None:
         """Its speaker goes on: one turn, transcribed as one. Of a radio, only the last is kept."""

@@ -29,7 +29,7 @@ SLIDERS = [
     Slider("hear.unfinished", "… after an unfinished one", SECONDS, 0.1, 5.0, 0.1),
     Slider(
         *("hear.eager", "Quiet after which an answer is begun", SECONDS, 0.0, 0.5, 0.032),
-        "Nobody hears it before your turn is over. 0 never begins early.",
+        "Nobody hears it before your turn is over. 0 never begins early, and asks no judge.",
     ),
     Slider(
         *("hear.start_above", "Speech begins above this chance of it", "", 0.05, 0.95, 0.05),
