@@ -88,28 +88,30 @@ async def stream(
     stops is aborted. Raises `StageFailedError` when a step fails or takes over `seconds`.
     """
     steps, now = _steps(stage, engine, start), asyncio.get_running_loop().time
-    limit = asyncio.timeout(None)
     try:
         async with aclosing(steps):
             while True:
                 began, worked = now(), WORK.get()
                 within = WORK.set(_uncounted)
                 try:
-                    async with (limit := asyncio.timeout(seconds)):
-                        item = await anext(steps, _DONE)
+                    async with asyncio.timeout(seconds):
+                        try:
+                            item = await anext(steps, _DONE)
+                        except TimeoutError as error:  # the engine's own
+                            raise as_failure(stage, engine, error) from error
                 finally:
                     WORK.reset(within)
                     worked(now() - began)
                 if item is _DONE:
                     return
                 yield item
+    except TimeoutError as error:
+        fix = f"a faster engine, or a longer timeouts.{stage} in the settings"
+        late = EngineTimeoutError(name_of(engine), seconds or 0.0, fix=fix)
+        raise StageFailedError(stage, engine, late) from error
     except (Exception, asyncio.CancelledError) as error:
         if _is_ours(error):
             raise
-        if limit.expired():  # else it is a timeout of the engine's own
-            fix = f"a faster engine, or a longer timeouts.{stage} in the settings"
-            late = EngineTimeoutError(name_of(engine), seconds or 0.0, fix=fix)
-            raise StageFailedError(stage, engine, late) from error
         raise as_failure(stage, engine, error) from error
 
 
