@@ -183,6 +183,7 @@ def test_a_session_whose_conversation_is_taken_ends_in_the_middle_of_its_answer_
             await say(old, type="conversation.item.create", item=item)
             await say(old, type="response.create")
             await until(old, "response.output_audio.delta")
+            assert await heard(first, 0.1)
             async with connected(second, old.conversation) as new:
                 assert await closed(old) == 4409
                 await ask(new, "Go on.")
@@ -192,8 +193,18 @@ def test_a_session_whose_conversation_is_taken_ends_in_the_middle_of_its_answer_
     engines = stubs(llm=Parrot(story), tts=Tone(0.2))
     with served(engines, redis=url) as first, served(stubs(llm=parrot), redis=url) as second:
         asyncio.run(scene(first, second))
-    (question, _, again) = parrot.prompts[-1][1:]
+    (question, (role, words), again) = parrot.prompts[-1][1:]
     assert (question, again) == (("user", "Tell a story."), ("user", "Go on."))
+    assert role == "assistant" and story.startswith(words)
+
+
+async def heard(address, seconds):
+    async with asyncio.timeout(20):
+        while True:
+            answers = [each.talk._floor._answer for each in address.shared.sessions]
+            if any(answer and answer.heard > seconds for answer in answers):
+                return True
+            await asyncio.sleep(0)
 
 
 async def ended(address):
