@@ -395,7 +395,7 @@ def test_the_second_headline_tells_who_is_spoken_into_and_by_which_wait():
     )
     slow = [replace(each, answer=0.6, until_sound=0.63) for each in points]
     assert "sound of 750 ms: fixed silence 4.0 %" in lab_frontier.headline(slow, felt)
-    assert lab_frontier.compared_at(slow, lab_frontier.CUT_OFF) == 0.35
+    assert lab_frontier.CUT_OFF.compared_at(slow) == 0.35
 
 
 def test_the_table_shows_the_frontier_and_the_settings_as_they_are():

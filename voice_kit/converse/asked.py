@@ -50,8 +50,11 @@ class RecordedTurn:
     @property
     def settings(self) -> Settings:
         """Those that held when its question began: they may be changed in a conversation."""
+        return self._held(self._done())
+
+    def _held(self, begun: Done | None) -> Settings:
         changes = [each for each in self.recording.done if each.what == "settings"]
-        if (begun := self._done()) is not None:
+        if begun is not None:
             held = [each.value for each in changes if each.at <= begun.at]
         else:
             first = self._frames_before(self.times.bars[0].start)
@@ -92,9 +95,10 @@ class RecordedTurn:
     def question(self) -> Recording:
         """A recording of its question alone, with what was said before as history."""
         awake = [each for each in self.recording.watched if each != "Sleep"]
-        history, held = self._history(), self.settings
+        done, history = self._done(), self._history()
+        held = self._held(done)
         whole = replace(self.recording, settings=held, history=history, watched=awake, sound=None)
-        if done := self._done():
+        if done:
             alone = [replace(done, at=0.0)]
             return replace(whole, samples=whole.samples[:0], arrivals=(), listens=(), done=alone)
         start, end = (self._frames_before(at) for at in self._span())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from voice_kit.converse.timeline import Bar, TurnTimes
 from voice_kit.engines import BUILT_IN, Stage
@@ -233,7 +233,7 @@ def _part(stage: str, seconds: float, wait: str, mine: Sequence[Event]) -> Part:
 
 def _where(stage: str, engine: str) -> str:
     """The module of an engine of ours; the name of another one."""
-    ours: Mapping[str, str] = next((BUILT_IN[each] for each in BUILT_IN if each == stage), {})
+    ours: Mapping[str, str] = BUILT_IN.get(cast(Stage, stage), {})
     module = ours.get(engine.partition(":")[0], "").partition(":")[0]
     return _file(module) if module else engine
 

@@ -8,19 +8,11 @@ ASKING = {"be", "auxiliary", "negated"}
 DO = {"do", "does", "did", "don't", "doesn't", "didn't"}
 ALONE = {"subject", "pronoun", "object", "demonstrative"}
 """Kinds of words that can be a subject without another."""
-BEFORE = {
-    "determiner",
-    "possessive",
-    "his",
-    "demonstrative",
-    "quantity",
-    "title",
-    "number",
-    "digit",
-}
-BEFORE |= {"adjective", "ordinal"}
+_BEFORE = "determiner possessive his demonstrative quantity title number digit adjective ordinal"
+BEFORE = set(_BEFORE.split())
+"""Kinds of words that come before nouns."""
 NOUNS = {"word", "-s", "unit", "when"}
-"""Kinds of words that may be nouns, and of those that come before them."""
+"""Kinds of words that may be nouns."""
 
 
 def asks(words: Sequence[str], kinds: Sequence[str]) -> Iterator[str]:

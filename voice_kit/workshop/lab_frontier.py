@@ -25,6 +25,11 @@ def judges(points: Sequence[Point]) -> list[str]:
     return list(dict.fromkeys(point.judge for point in points))
 
 
+LATER = 0.15
+"""Seconds of mean wait, beyond the soonest sound, at which those are compared: as far as `WAIT` is
+beyond the soonest end of a turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trade:
     """What is gained by waiting, and what the waiting is."""
@@ -32,21 +37,24 @@ class Trade:
     share: Callable[[Point], float]
     wait: Callable[[Point], float]
     name: str
+    compared_at: Callable[[Sequence[Point]], float]
+    """Seconds of mean wait at which judges are compared."""
 
 
 CUT_OFF = Trade(
-    lambda point: point.share, lambda point: point.added, "cut-offs at a mean added wait of"
+    lambda point: point.share,
+    lambda point: point.added,
+    "cut-offs at a mean added wait of",
+    lambda points: WAIT,
 )
 """Strict: taken for finished before the last speech, against the wait until the turn ends."""
 SPOKEN_INTO = Trade(
     lambda point: point.spoken_into_share,
     lambda point: point.until_sound,
     "turns spoken into at a mean wait until the answer's sound of",
+    lambda points: max(point.answer for point in points) + LATER,  # none sounds before it is ready
 )
 """What a person feels: an answer heard before the last speech, against the wait for its sound."""
-LATER = 0.15
-"""Seconds of mean wait, beyond the soonest sound, at which those are compared: as far as `WAIT` is
-beyond the soonest end of a turn."""
 
 
 def frontier(points: Sequence[Point], judge: str, trade: Trade = CUT_OFF) -> list[Point]:
@@ -76,14 +84,9 @@ def share_at(
     return trade.share(before) if before else None
 
 
-def compared_at(points: Sequence[Point], trade: Trade) -> float:
-    """Seconds of mean wait at which judges are compared: no answer sounds before it is ready."""
-    return max(point.answer for point in points) + LATER if trade is SPOKEN_INTO else WAIT
-
-
 def headline(points: Sequence[Point], trade: Trade = CUT_OFF) -> str:
     """One sentence that compares the judges at the same mean wait."""
-    parts, seconds = [], compared_at(points, trade)
+    parts, seconds = [], trade.compared_at(points)
     for judge in judges(points):
         share = share_at(points, judge, seconds, trade)
         figure = "(never so quick)" if share is None else f"{share * 100:.1f} %"
@@ -93,7 +96,7 @@ def headline(points: Sequence[Point], trade: Trade = CUT_OFF) -> str:
 
 def comparison(points: Sequence[Point], trade: Trade, wait: str, share: str) -> dict[str, Any]:
     """The same as data, under these names: milliseconds, and the share of each judge."""
-    seconds = compared_at(points, trade)
+    seconds = trade.compared_at(points)
     shares = {judge: share_at(points, judge, seconds, trade) for judge in judges(points)}
     return {wait: round(seconds * 1000), share: shares}
 
