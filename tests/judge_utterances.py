@@ -3,6 +3,8 @@
 `python tests/judge_utterances.py` writes `judge_frozen.tsv` beside this file: each utterance as
 Whisper would write it, and as PocketSphinx wrote it down from two of flite's voices. It needs the
 program flite, and takes a few minutes. The same flite and PocketSphinx write the same file.
+`python tests/judge_utterances.py FOLDER` writes the whole ones as recordings that
+`voice-kit lab endpointing --data FOLDER` takes.
 
 Whisper ends what it is given with a full stop or a question mark even where the speaker only drew
 breath, so about half of the broken-off ones end with one. Nothing here shares four words in a row,
@@ -12,6 +14,8 @@ the topics differ: gardens, pets, banks, doctors, football, paintings, hotels, p
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,6 +244,24 @@ def rows() -> Iterator[tuple[str, str, str]]:
     sphinx.close()
 
 
+def record(folder: Path) -> None:
+    """Write the finished ones into this folder, by the voices in turn, and their list."""
+    from voice_kit.audio.files import write
+    from voice_kit.sounds.make import flite
+    from voice_kit.types import RATE, Audio
+
+    said = [(voice, text) for label, voice, text in spoken() if label == "finished"]
+    notes = []
+    for place, (voice, text) in enumerate(said[n + n // 4 % 2] for n in range(0, len(said), 2)):
+        file = f"{place:03}_{voice}.wav"
+        write(folder / file, Audio(flite(voice, "-t", text), RATE))
+        notes.append({"file": file, "kind": "speech", "text": text})
+    (folder / "manifest.json").write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    lines = ["\t".join(row) for row in rows()]
-    FROZEN.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if len(sys.argv) > 1:
+        record(Path(sys.argv[1]))
+    else:
+        lines = ["\t".join(row) for row in rows()]
+        FROZEN.write_text("\n".join(lines) + "\n", encoding="utf-8")

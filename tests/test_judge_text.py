@@ -1,22 +1,30 @@
 """Does it know a finished sentence from one that is broken off?"""
 
 import re
+import subprocess
+import sys
 from collections import defaultdict
+from itertools import chain
+from pathlib import Path
 
+import judge_utterances
 import pytest
 from judge_utterances import ALOUD, FINISHED, FROZEN, UNFINISHED, VOICES, spoken
 
 from voice_kit.engines import make
 from voice_kit.errors import LanguageError
-from voice_kit.hear.endpointing import SURE, UNSURE
+from voice_kit.hear.endpointing import SURE, UNSURE, wait
 from voice_kit.hear.judge_text import ENDS, WEIGHTS, TextJudge, chance
 from voice_kit.hear.judge_text_words import KINDS
 from voice_kit.settings import Settings
+from voice_kit.settings.groups import Endpointing
 from voice_kit.types import RATE, Audio, Transcript
 from voice_kit.workshop.judging import bare, figures, learn, main
 from voice_kit.workshop.judging_data import Prefix, examples, frozen, prefixes, written
+from voice_kit.workshop.lab_sounds import folder
 
 SILENCE = Audio.silence(0.1)
+RULES = Endpointing()
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +98,24 @@ def test_the_bound_cannot_be_met_by_one_answer_or_by_punctuation_alone():
     "text",
     [
         *("What time is it?", "what time is it", "set a timer for ten minutes", "Stop.", "stop"),
-        *("Set a timer for 10 minutes.", "yes", "Yes.", "no", "No.", "thank you", "Thank you."),
-        *("tell me a joke", "Tell me a joke.", "okay", "ten", "five", "5.", "20 minutes."),
-        *("twenty minutes",),
+        *("Set a timer for 10 minutes.", "yes please", "No, thanks.", "thank you", "Thank you."),
+        *("tell me a joke", "Tell me a joke.", "okay great", "ten", "five", "5.", "20 minutes."),
+        *("twenty minutes", "Stop!", "Wait!"),
     ],
 )
 def test_what_is_whole_is_finished(judge, text):
     assert judge.chance(text) >= SURE, judge.why(text)
+
+
+@pytest.mark.parametrize("text", ["yes", "Yes.", "no", "No.", "okay", "Sure.", "thanks", "Hello!"])
+@pytest.mark.parametrize("confident", [True, False])
+def test_a_word_that_answers_and_opens_lets_its_speaker_go_on_and_never_hangs(
+    judge, text, confident
+):
+    seconds = wait(judge.chance(text, confident), RULES)
+    assert 0.3 <= seconds <= RULES.stop
+    if confident:
+        assert "often goes on" in judge.why(text)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +227,17 @@ def test_the_figures_count_both_kinds_of_mistake(capsys, monkeypatch):
     main()
     rows = capsys.readouterr().out.splitlines()
     assert sum(row.startswith("test set") for row in rows) == 3
+
+
+@pytest.mark.needs("flite")
+def test_sentences_that_it_never_saw_become_recordings_for_the_lab(tmp_path):
+    program = Path(judge_utterances.__file__)
+    subprocess.run([sys.executable, program, tmp_path], check=True)
+    found = list(folder(tmp_path))
+    assert len(found) == len(FINISHED)
+    assert {path.stem.partition("_")[2] for path in tmp_path.glob("*.wav")} == {*chain(*VOICES)}
+    assert found[0].text == FINISHED[0].rstrip("?")
+    assert all(recording.audio.seconds > 0.3 for recording in found)
 
 
 @pytest.mark.needs("flite")

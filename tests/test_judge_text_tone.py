@@ -127,7 +127,7 @@ def test_the_tone_counts_where_words_are_guesses_and_less_where_they_are_certain
 
 
 @pytest.mark.parametrize(
-    "text", ["yes", "no", "stop", "Stop.", "cancel", "louder", "go", "skip", "wait stop"]
+    "text", ["no thanks", "stop", "Stop.", "cancel", "louder", "go", "skip", "wait stop"]
 )
 def test_a_word_or_two_that_are_certain_end_a_turn_however_they_are_said(text):
     judge = TextJudge()

@@ -85,21 +85,24 @@ class Ahead:
 
     def __call__(self, event: Event) -> None:
         """Take notice of what is heard."""
-        rules = self._talk.ears.rules
-        if isinstance(event, SpeechStarted | Woke):
+        if isinstance(event, FrameHeard):
+            if self._meant and self._talk.ears.speaking:
+                self._hear(event)
+        elif isinstance(event, SpeechStarted | Woke):
             self._drop()
-            self._peak, self._begun_in_turn, self._fading = 0.0, 0, True
-            self._meant = True
+            self._peak, self._begun_in_turn = 0.0, 0
+            self._fading = self._meant = True
         elif isinstance(event, FellAsleep):
             self._meant = False  # ears and frames go on, but no start of speech is told
-        elif isinstance(event, FrameHeard) and self._meant and self._talk.ears.speaking:
-            self._peak = max(self._peak, event.level)
-            self._rest += 1
-            before, self._fading = self._fading, self._is_fading(event)
-            if not self._fading or self._rest > REST:
-                self._drop()
-            if self._fading and not before and self._talk.ears.spoken >= rules.shortest:
-                self._begin(self._talk.ears.sound())
+
+    def _hear(self, frame: FrameHeard) -> None:
+        self._peak, self._rest = max(self._peak, frame.level), self._rest + 1
+        before, self._fading = self._fading, self._is_fading(frame)
+        if not self._fading or self._rest > REST:
+            self._drop()
+        ears = self._talk.ears
+        if self._fading and not before and ears.spoken >= ears.rules.shortest:
+            self._begin(ears.sound())
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """What is said in `audio`, of any rate."""

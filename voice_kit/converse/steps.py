@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from voice_kit.errors import EngineFailedError, EngineTimeoutError, VoiceKitError
 
@@ -25,15 +25,16 @@ WORK: ContextVar[Callable[[float], object]] = ContextVar("worked", default=_unco
 only, where an engine calls another."""
 
 
-@runtime_checkable
-class Clock(Protocol):
+class Clock:
     """An event loop whose time is not ours: it decides how long an engine's steps take."""
 
     def steps(self, stage: str, start: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
         """Each item of a blocking generator."""
+        raise NotImplementedError
 
     def real_time(self) -> AbstractContextManager[None]:
         """While this lasts, its clock runs like ours: something outside is being waited for."""
+        raise NotImplementedError
 
 
 class StageFailedError(Exception):
@@ -155,9 +156,8 @@ async def _awaited(
     engine: Any, start: Callable[[], AsyncIterator[T]], loop: asyncio.AbstractEventLoop
 ) -> AsyncGenerator[T, None]:
     items = start()
-    waiting: Callable[[], AbstractContextManager[None]] = nullcontext
-    if isinstance(loop, Clock) and not getattr(engine, "in_loop_time", False):
-        waiting = loop.real_time
+    inside = getattr(engine, "in_loop_time", False)
+    waiting = loop.real_time if isinstance(loop, Clock) and not inside else nullcontext
     try:
         while True:
             with waiting():

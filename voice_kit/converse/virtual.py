@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from voice_kit.converse.steps import Clock
+
 T = TypeVar("T")
 _DONE: Any = object()
 
@@ -21,7 +23,7 @@ def as_measured(stage: str, seconds: float) -> float:
     return seconds
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(Clock, asyncio.SelectorEventLoop):
     """Skips every wait: when nothing is to be done, its clock leaps to the next timer.
 
     Everything that goes by the loop's time (sleeps, timeouts, a `FileMicrophone`, a

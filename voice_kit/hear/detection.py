@@ -16,6 +16,8 @@ INAUDIBLE = 1e-4
 """A sound whose loudest sample is below this, −80 dBFS, is silence: nobody need listen to it."""
 LOUDEST = 8.0
 """Lossy files swing a little above full scale; what is louder than this is no sound."""
+BRIEF = 8192
+"""For no more samples than this, BLAS wakes no threads to add up their squares."""
 
 
 def probabilities(vad: VoiceDetector, audio: Audio) -> NDArray[np.float32]:
@@ -69,6 +71,7 @@ def finite(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
     A network with a memory never recovers from one NaN.
     """
-    if not samples.size or np.abs(samples).max() <= LOUDEST:  # false for NaN
+    soft = samples.size <= BRIEF and np.vdot(samples, samples) <= LOUDEST**2  # then each is, too
+    if soft or np.abs(samples).max() <= LOUDEST:  # false for NaN
         return samples
     return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).clip(-LOUDEST, LOUDEST)

@@ -52,10 +52,14 @@ SHARE, FEW = 0.5, 2
 or fewer it tells nothing against the end there. With all of it, people are told apart better, see
 `judge_text_tone`, but at the same mean wait more of flite's turns are cut off."""
 
+OPENS = 0.95
+"""The sum after “yes”, “no” or “okay” alone, at most, a chance of 72 %: it is a whole answer, and
+as often the first word of one, “No, the other one.” The usual settings wait for 360 ms then."""
+
 OPENING = ("filler", "conjunction", "reply", "opener")
 VERBS = {"be", "auxiliary", "negated", "subject-be", "subject-have", "let", "verb", "verb-past"}
 VERBS |= {"needs-object", "needs-object-past", "gives"}
-MARKS = (("...", "…"), ("…", "…"), ("—", "—"), ("-", "—"), (",", ","), ("?", "?"), (".", "."))
+MARKS = (("...", "…"), *((mark, mark) for mark in "…—,?."), ("-", "—"), ("!", "."))
 
 
 class TextJudge:
@@ -83,8 +87,7 @@ class TextJudge:
 
     def chance(self, text: str, confident: bool = True, audio: Audio | None = None) -> float:
         """The same for bare text, for what its recogniser is not confident of, and its sound."""
-        found = [*self.reasons(text, confident), *self.tone(text, audio, confident)]
-        return chance(sum(weight for _, weight in found))
+        return chance(sum(weight for _, weight in self._found(text, audio, confident)))
 
     def reasons(self, text: str, confident: bool = True) -> list[tuple[str, float]]:
         """What was seen in the text, and how much each speaks for its end; strongest first.
@@ -113,11 +116,18 @@ class TextJudge:
 
     def why(self, text: str, audio: Audio | None = None, *, confident: bool = True) -> str:
         """In a line: the chance, and the four strongest reasons. Above zero speaks for the end."""
-        found = [*self.reasons(text, confident), *self.tone(text, audio, confident)]
-        found.sort(key=lambda one: -abs(one[1]))
+        found = sorted(self._found(text, audio, confident), key=lambda one: -abs(one[1]))
         reasons = "; ".join(f"{name} ({weight:+.1f})" for name, weight in found[:4])
         whole = chance(sum(weight for _, weight in found))
         return f"{whole:.0%} finished: {reasons or 'there is nothing to go by'}"
+
+    def _found(self, text: str, audio: Audio | None, confident: bool) -> list[tuple[str, float]]:
+        found = [*self.reasons(text, confident), *self.tone(text, audio, confident)]
+        words, too_sure = tokens(text), sum(weight for _, weight in found) - OPENS
+        opens = len(words) == 1 and (words[0] == "no" or kind(words[0]) == "reply")
+        if opens and too_sure > 0:
+            found.append(("this word alone often goes on", -too_sure))
+        return found
 
 
 def doubted(score: float, confident: bool) -> float:

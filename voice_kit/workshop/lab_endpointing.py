@@ -20,7 +20,7 @@ from voice_kit.workshop.lab_sounds import Turn
 STARTS = (0.3, 0.5, 0.7)
 STOPS = (0.128, 0.192, 0.256, 0.32, 0.384, 0.448, 0.512, 0.64, 0.8, 1.024, 1.28)
 FINISHED = (0.128, 0.256, 0.32)
-UNFINISHED = (0.8, 1.12)
+UNFINISHED = (0.8, 1.12, 1.6)
 """What is tried for `hear.start_above`, `hear.stop` and, where a judge is asked, `hear.finished`
 and `hear.unfinished`, beside the values of the settings."""
 SILENCE = "silence"
