@@ -25,6 +25,13 @@ def test_who_spoke_before_it_knew_the_room_is_counted_apart():
     assert (row.pauses_after, row.stops_after) == (0.1, 0.6)
 
 
+def test_who_would_not_stop_it_without_any_echo_is_no_miss_of_the_guard():
+    whisper = Trial(-12.0, 0.1, "no room", True, "me", 0.0, 1.0, able=False)
+    row = of(ALONE, LATE, whisper)
+    assert row.able == (1, 2)
+    assert any(" 1/2 " in line for line in table([row]))
+
+
 def test_who_speaks_after_it_interrupted_itself_has_not_stopped_it():
     assert of(Trial(-12.0, 0.1, "no room", True, "me", 0.0, 5.0, itself=True, stopped=0.6)).stopped[
         "+0"

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, product
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ def trials(
         for room, over, _ in product(places, OVER, range(2)):
             person, into = next(who), next(when)
             loud = over if level != HEADPHONES else over - 18
-            yield from (lab.over(room, person, loud, into, guard=guard) for guard in guards)
+            quiet = loud if level == HEADPHONES else loud + level
+            able = is_stopped(lab.over(Room(HEADPHONES), person, quiet, into, guard=False))
+            for guard in guards:
+                yield replace(lab.over(room, person, loud, into, guard=guard), able=able)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ class Row:
     """How many were stopped by a person so many decibels over the echo, and how many spoke."""
     early: tuple[int, int]
     """The same of those who spoke in the first seconds, before the guard knows the room."""
+    able: tuple[int, int]
+    """How many of all would have stopped it had there been no echo: some whisper, or say little
+    that the detector hears."""
     pauses_after: float | None
     """Half of the pauses came sooner after somebody's first sound."""
     stops_after: float | None
@@ -101,6 +107,7 @@ def rows(found: Sequence[Trial]) -> Iterator[Row]:
                 for loud in sorted({each.over for each in learnt})
             },
             _stopped([each for each in over if each not in learnt]),
+            (sum(each.able for each in over), len(over)),
             _median(each.paused for each in over if is_stopped(each)),
             _median(each.stopped for each in over if is_stopped(each)),
         )
@@ -128,7 +135,7 @@ def table(of: Sequence[Row]) -> Iterator[str]:
     )
     heads = ("answers", "itself", "needless pauses", *(f"{over:+g} dB" for over in OVER))
     wide = "".join(f"{head:>{len(head) + 4}}" for head in heads)
-    wide += f"{f'first {LEARNT:g} s':>13}{'pauses':>10}{'stops after':>13}"
+    wide += f"{f'first {LEARNT:g} s':>13}{'no echo':>10}{'pauses':>10}{'stops after':>13}"
     yield f"{'echo':<12}{'guard':<7}{wide}"
     for row in of:
         name = "headphones" if row.level is None else f"{row.level:g} dB"
@@ -140,13 +147,14 @@ def table(of: Sequence[Row]) -> Iterator[str]:
                 f"{_share(each):>{len(head) + 4}}"
                 for each, head in zip(row.stopped.values(), heads[3:], strict=False)
             ),
-            f"{_share(row.early):>13}",
+            f"{_share(row.early):>13}{_share(row.able):>10}",
             f"{_seconds(row.pauses_after):>10}{_seconds(row.stops_after):>13}",
         ]
         yield f"{name:<12}{'on' if row.guard else 'off':<7}{''.join(cells)}"
     yield (
         f"Somebody begins {LEARNT:g} to {INTO[-1]:g} s into the first answer, or in its first "
-        f"{LEARNT:g} s, while the guard learns the room.\nWith headphones their levels are "
+        f"{LEARNT:g} s, while the guard learns the room. Of all of them, so many stop it without "
+        f"any echo.\nWith headphones their levels are "
         f"{', '.join(f'{over - 18:g}' for over in OVER)} dB against what is played, at any time."
     )
 

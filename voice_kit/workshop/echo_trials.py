@@ -67,6 +67,8 @@ class Trial:
     """Seconds from the person's first sound until it paused; None if it did not."""
     stopped: float | None = None
     """Seconds from the person's first sound until it stopped; None if it went on."""
+    able: bool = True
+    """Whether the same voice stops it where there is no echo and no guard."""
 
 
 class Gullible:
