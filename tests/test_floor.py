@@ -534,6 +534,27 @@ def test_what_waits_to_be_said_is_forgotten_when_the_conversation_is_cancelled(l
     assert not complaints
 
 
+@pytest.mark.parametrize("said", [0.4, 1.0])
+def test_a_microphone_that_is_taken_away_in_mid_word_leaves_no_answer_held(said):
+    events = []
+
+    async def scene():
+        script = Script()
+        engines = scripted(script, STORY)
+        sound = script.sound(2.0, ("stop", said), 6.0)
+        async with Conversation(engines, SilentSpeaker(), observers=[events.append]) as talk:
+            talk.type("tell a story")
+            listening = talk.begin(talk.listen(FileMicrophone(sound)))
+            await asyncio.sleep(1.9 + said)
+            assert any(isinstance(event, PlaybackPaused) for event in events)
+            listening.cancel()
+            async with asyncio.timeout(60):
+                await talk.idle()
+
+    run(scene(), fast=True)
+    assert [event.turn for event in events if isinstance(event, TurnFinished)] == [1, 2]
+
+
 def test_what_waits_to_be_said_is_said_before_the_conversation_is_left():
     events = []
 

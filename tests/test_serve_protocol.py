@@ -272,6 +272,14 @@ def test_a_client_that_is_not_to_be_interrupted_is_not():
     assert settings.interrupt.mode == "never"
 
 
+def test_a_client_that_wants_turns_and_no_answers_is_told_that_there_is_another_way():
+    detection = {"type": "server_vad", "create_response": False}
+    with pytest.raises(BadMessageError, match="turn_detection null"):
+        wish(audio={"input": {"turn_detection": detection}})
+    _, settings = wish(audio={"input": {"turn_detection": {**detection, "create_response": True}}})
+    assert settings == SETTINGS
+
+
 def test_instructions_are_the_persona():
     assert wish(instructions="Speak like a pirate.")[1].persona == "Speak like a pirate."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ class Conversation:
     async def listen(self, frames: AsyncIterable[Samples]) -> None:
         """Hear every frame, and answer, until the frames end.
 
-        When none comes for a while, what was said so far is answered, and `Failed` tells why.
+        When none comes for a while, what was said so far is answered, and `Failed` tells why. So
+        it is when this is cancelled or the frames fail.
         """
         loop = asyncio.get_running_loop()
         detector, state = self.engines.vad.current, self.engines.vad.current.start()
@@ -102,12 +104,10 @@ class Conversation:
                 probability, state = await self._detect(frame, state)
                 self.hear(frame, probability)
                 self._due = loop.time() + self.settings.timeouts.vad
-        except Exception:
-            self._pause()
-            raise
         finally:
             self._alarm.cancel()
-        self._pause()
+            with suppress(RuntimeError):  # no turn begins in a conversation that has failed
+                self._pause()
 
     async def _detect(self, frame: Samples, state: Any) -> tuple[float, Any]:
         """Chance of speech, and the detector's next state."""

@@ -139,6 +139,9 @@ def _detection(
     else:
         known = "turn_detection is server_vad, semantic_vad or null."
         raise BadMessageError("unsupported_value", known)
+    if wanted.get("create_response") is False:
+        by_hand = "Turns are answered by themselves. Say when with turn_detection null."
+        raise BadMessageError("unsupported_value", by_hand)
     if (stops := wanted.get("interrupt_response")) is not None:
         mode = settings.interrupt.mode
         changes["interrupt.mode"] = ("evidence" if mode == "never" else mode) if stops else "never"
