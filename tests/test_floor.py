@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from voice_kit.types import (
     FrameHeard,
     GateOpened,
     Interrupted,
+    Judged,
     Misfire,
     PlaybackPaused,
     PlaybackResumed,
@@ -37,6 +39,7 @@ from voice_kit.types import (
 from voice_kit.workshop.fakes import (
     HummingVoice,
     Script,
+    ScriptedJudge,
     ScriptedModel,
     ScriptedTranscriber,
     scripted,
@@ -1140,3 +1143,101 @@ def test_frames_that_come_late_do_not_turn_the_clock_back():
     Scene(Script(), 4.0, microphone=Late, during=compare)
     assert len(clocks) == 125
     assert clocks == pytest.approx([clocks[0]] * len(clocks))
+
+
+TALE = {"tell a story": "Once upon a time there was a small house by the sea. " * 3}
+
+
+def test_coughs_one_after_the_other_are_no_interruption():
+    cough = ("", 0.3)
+    scene = Scene(
+        Script(), *(0.5, ("tell a story", 1.0), 2.0, cough, 0.35, cough, 0.35, cough, 12.0),
+        answers=TALE,
+    )  # fmt: skip
+    assert len(scene.all(PlaybackResumed)) >= 2
+    assert not scene.all(Interrupted)
+
+
+def test_scraps_of_its_own_words_are_no_interruption_however_many_come_back():
+    scrap = ("a time", 0.2), 0.35
+    scene = Scene(
+        Script(), *(0.5, ("tell a story", 1.0), 2.0, *scrap, *scrap, *scrap, 12.0), answers=TALE
+    )
+    assert scene.all(PlaybackPaused)
+    assert not scene.all(Interrupted)
+    assert users(scene) == ["tell a story"]
+
+
+@pytest.mark.parametrize("small", ["mhm", "a time", ""])
+def test_who_may_never_interrupt_is_not_answered_when_they_want_nothing(small):
+    scene = Scene(
+        Script(),
+        *(0.5, ("tell a story", 1.0), 2.0, (small, 0.6), 14.0, ("thanks", 1.0), 5.0),
+        answers=TALE,
+        settings=Settings().changed({"interrupt.mode": "never"}),
+    )
+    assert users(scene) == ["tell a story", "thanks"]
+    assert not scene.all(PlaybackPaused)
+
+
+@dataclass
+class Slower(ScriptedTranscriber):
+    """Its calls take so many seconds, one after the other; later ones as the last."""
+
+    delays: list[float] = field(default_factory=list)
+
+    async def transcribe(self, audio):
+        self.delay = self.delays.pop(0) if self.delays[1:] else self.delays[0]
+        return await super().transcribe(audio)
+
+
+def test_an_answer_begun_early_does_not_play_over_who_has_begun_to_speak_again():
+    script = Script()
+    engines = scripted(script, stt=Slower(script, delays=[0.05, 0.6]))
+    parts = 0.5, ("one", 1.0), 0.2, ("", 0.2), 0.55, ("two", 2.0), 6.0
+    scene = Scene(script, *parts, engines=engines)
+    began, ended = 0.5 + 1.0 + 0.2 + 0.2 + 0.55, 0.5 + 1.0 + 0.2 + 0.2 + 0.55 + 2.0
+    played = [event.at for event in scene.all(PlaybackStarted)]
+    assert not [at for at in played if began + 0.1 < at < ended]
+
+
+def test_a_question_long_after_a_noise_stopped_an_answer_is_judged_like_any_other():
+    script = Script()
+    engines = scripted(script, TALE, judge=ScriptedJudge({"what time is it": 1.0}))
+    parts = 0.5, ("tell a story", 1.0), 2.0, ("", 0.8), 4.0, ("what time is it", 1.0), 3.0
+    scene = Scene(script, *parts, engines=engines)
+    assert scene.all(Interrupted)
+    assert scene.all(Judged)[-1].finished == 1.0
+
+
+def test_an_announcement_is_made_by_the_next_voice_when_the_first_fails():
+    script = Script()
+    engines = scripted(script, tts=Faulty(HummingVoice(), ["raises"]), then={"tts": [HummingVoice]})
+
+    def announce(talk, events):
+        talk.announce("Your tea is ready.")
+
+    scene = Scene(script, 6.0, engines=engines, during=announce)
+    assert assistants(scene) == ["Your tea is ready."]
+
+
+def test_what_is_said_asleep_is_heard_by_nobody_when_the_frames_end():
+    class Asleep:
+        asleep = True
+
+        def feed(self, frame, now, busy):
+            return None
+
+    events = []
+
+    async def scene():
+        script = Script()
+        engines = scripted(script)
+        watching = [events.append]
+        talk = Conversation(engines, SilentSpeaker(), observers=watching, sleep=Asleep())
+        async with talk:
+            await talk.listen(FileMicrophone(script.sound(0.5, ("a secret", 1.0))))
+        return engines.stt.current.seconds
+
+    assert run(scene(), fast=True) == []
+    assert not [event for event in events if isinstance(event, TurnEnded | TurnStarted)]

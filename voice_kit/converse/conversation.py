@@ -135,8 +135,9 @@ class Conversation:
         self._alarm = loop.call_at(then, self._look, then)
 
     def _pause(self) -> None:
-        """Nothing more is heard for now: what was said so far is all."""
-        self._floor.react(self.ears.end())
+        """Nothing more is heard for now: what was said so far is all, unless it was said asleep."""
+        events = self.ears.end()
+        self._floor.react([] if self._sleep and self._sleep.asleep else events)
 
     def hear(self, frame: Samples, probability: float) -> None:
         """Take in one frame and do at once what follows from it: no wait, no copy."""

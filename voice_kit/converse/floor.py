@@ -11,9 +11,9 @@ import numpy as np
 from voice_kit.converse.desk import Desk
 from voice_kit.converse.judging import is_worth_words, judge_end
 from voice_kit.converse.turn import Turn
-from voice_kit.hear.backchannels import is_backchannel, words
+from voice_kit.hear.backchannels import words
 from voice_kit.hear.ears import Ears
-from voice_kit.hear.own_words import FEW, is_evidence
+from voice_kit.hear.own_words import FEW, wants_us
 from voice_kit.speak.heard import told
 from voice_kit.types import (
     Audio,
@@ -154,27 +154,30 @@ class Floor:
             if heard is not None and words(earlier.transcript) == words(heard):
                 turn.dropped = "the same words: the earlier start stands"
                 earlier.covers, earlier.audio, earlier.ended = turn.covers, turn.audio, turn.ended
+                earlier.hold(turn.paused)
                 self._early, self._answer = earlier, None if answer is turn else answer
                 self._go_on()
                 self._open()
                 return False
             earlier.stop("its speaker went on with other words")
-        held = answer if answer is not None and answer is not turn and answer.paused else None
-        said, left = told(held.spoken, held.heard) if held else ("", "")
-        ours = said if held and held.settings.interrupt.guard else ""
-        asked = held is not None and held.made and (said + left).rstrip().endswith(("?", "？"))
+        over = None if answer is turn else answer
+        held = over if over and over.paused else None
+        said, left = told(over.spoken, over.heard) if over else ("", "")
+        ours = said if turn.settings.interrupt.guard else ""
+        asks = (said + left).rstrip().endswith(("?", "？")) and len(left.split()) <= FEW
+        meant = heard is None or wants_us(heard, ours, asked=bool(over and over.made and asks))
         if heard is None:  # say so, unless that would interrupt
             turn.dropped = "it could not be transcribed" if held else ""
         elif not heard.text:
             turn.dropped = "no words in it"
-        elif held and not is_evidence(heard, ours, asked=asked and len(left.split()) <= FEW):
+        elif (over and not meant) or (held and not heard.confident):
             turn.dropped = "its words were no interruption"
-            if is_backchannel(heard.text, heard.language):  # and what follows is weighed anew
-                self._spoken = self.ears.spoken
         elif held:
             self.interrupt("its words")
         if turn.dropped:
             self._before = Audio.silence(0)
+            if not meant:  # what follows is weighed anew
+                self._spoken = self.ears.spoken
             self._go_on()
         self._open()
         return not turn.dropped

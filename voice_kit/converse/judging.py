@@ -49,13 +49,13 @@ async def finished(turn: Turn, judge: TurnJudge) -> float:
     """Chance, in [0, 1], that nothing more comes; 0.5 when it is unknown. A judge that fails is
     replaced. Of who talks over an answer it is never sure: more follows their first “no”."""
     audio, said = turn.audio, turn.transcript or Transcript("")
-    most = 0.5 if turn.before and turn.before.paused else 1.0
+    held = turn.before and turn.before.paused and not turn.before.closed.is_set()
     if audio is None or (judge.needs_words and not said.text):
         return 0.5
     try:
         limit = turn.settings.timeouts.judge
         chance = await call("judge", judge, lambda: judge.finished(audio, said), limit)
-        return min(most, max(0.0, float(chance)))
+        return min(0.5 if held else 1.0, max(0.0, float(chance)))
     except Exception as error:
         await turn.desk.replace(0, as_failure("judge", judge, error))
         return 0.5

@@ -28,13 +28,10 @@ only, where an engine calls another."""
 class Clock:
     """An event loop whose time is not ours: it decides how long an engine's steps take."""
 
-    def steps(self, stage: str, start: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
-        """Each item of a blocking generator."""
-        raise NotImplementedError
-
-    def real_time(self) -> AbstractContextManager[None]:
-        """While this lasts, its clock runs like ours: something outside is being waited for."""
-        raise NotImplementedError
+    steps: Callable[[str, Callable[[], Iterator[Any]]], AsyncGenerator[Any, None]]
+    """Each item of a blocking generator, which the function starts, of this stage."""
+    real_time: Callable[[], AbstractContextManager[None]]
+    """While this lasts, its clock runs like ours: something outside is being waited for."""
 
 
 class StageFailedError(Exception):

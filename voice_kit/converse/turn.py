@@ -243,6 +243,6 @@ class Turn:
         await self.certain.wait()
         if failure.stage != "tts" or another:
             try:
-                await self._say(apology(failure.stage, self.settings.language))
+                await self._say(self.announced or apology(failure.stage, self.settings.language))
             except StageFailedError as again:
                 await self._apologise(again)

@@ -1,4 +1,4 @@
-"""Whether what someone says while we speak is reason enough to stop: not if it is an echo of us."""
+"""Whether what someone says while we speak is meant for us: not if it is an echo of us."""
 
 from voice_kit.hear.backchannels import is_backchannel, words
 from voice_kit.types import Transcript
@@ -9,13 +9,13 @@ LAST = 8
 """Words of ours that may still come back: about 3 s of them."""
 
 
-def is_evidence(heard: Transcript, said: str, *, asked: bool = False) -> bool:
-    """Whether these words are meant to interrupt us, who have just said so much. What else means
-    “go on” is an answer where we have `asked`.
+def wants_us(heard: Transcript, said: str, *, asked: bool = False) -> bool:
+    """Whether who says this while we speak, and have just said so much, wants anything of us.
 
-    Words of which each is among our last ones are taken for our own, come back by the microphone.
-    Whoever says them on purpose goes on for half a second, which stops us all the same.
+    Not so without words, with small ones that mean “go on”, though these are an answer where we
+    have `asked`; nor where each word is among our last ones: those are taken for our own, come
+    back by the microphone. Whoever says them on purpose goes on for half a second, which stops us
+    all the same.
     """
-    ours = set(words(heard)) <= set(words(Transcript(said))[-LAST:])
     small = not asked and is_backchannel(heard.text, heard.language)
-    return heard.confident and not ours and not small
+    return not small and not set(words(heard)) <= set(words(Transcript(said))[-LAST:])
