@@ -343,9 +343,11 @@ def test_ways_to_wait_are_possible_ones():
 # The frontier, by hand
 
 
-def point(judge, added, cut_off, *, usual=False, turns=100, spoken_into=0, until_sound=1.0):
+def point(
+    judge, added, cut_off, *, usual=False, turns=100, spoken_into=0, until_sound=1.0, missed=0
+):
     times, felt = (added, added), (spoken_into, until_sound, 0.3)
-    return Point(judge, 0.5, added, 0.2, 1.5, turns, cut_off, 0, 10, 0, *times, *felt, usual)
+    return Point(judge, 0.5, added, 0.2, 1.5, turns, cut_off, missed, 10, 0, *times, *felt, usual)
 
 
 def test_the_frontier_keeps_what_no_other_setting_beats():
@@ -360,6 +362,22 @@ def test_the_frontier_keeps_what_no_other_setting_beats():
     ]
     best = lab_frontier.frontier(points, "silence")
     assert [(each.added, each.cut_off) for each in best] == [(0.2, 40), (0.4, 20), (1.0, 0)]
+
+
+def test_who_hears_fewer_than_the_settings_as_they_are_beats_nobody():
+    points = [
+        point("silence", 0.3, 30, usual=True, missed=2),
+        point("silence", 0.2, 0, missed=40),  # whoever is not heard is not cut off
+        point("silence", 0.4, 10, missed=2),
+        point("silence", 0.5, 5, missed=1),
+    ]
+    assert [each.added for each in lab_frontier.frontier(points, "silence")] == [0.3, 0.4, 0.5]
+    assert lab_frontier.share_at(points, "silence", 0.35) == pytest.approx(0.2)
+    assert lab_frontier.missed(points) == 2
+    assert lab_frontier.missed(points[1:]) is None
+    head, *lines = lab_frontier.table(points)
+    assert head.index("unfinished") < head.index("missed") < head.index("cut off")
+    assert [line[: line.index(" of ")].split()[-2] for line in lines] == ["2", "2", "1"]
 
 
 def test_the_headline_compares_the_judges_at_the_same_wait():
@@ -512,6 +530,16 @@ def test_a_folder_is_read_by_its_manifest(tmp_path):
     (read,) = lab_sounds.folder(tmp_path)
     assert (read.name, read.text, read.kind) == ("me", "Yes.", "speech")
     assert read.audio.rate == RATE
+
+
+def test_two_recordings_of_one_name_in_different_folders_are_two(tmp_path):
+    notes = [{"file": f"{who}/yes.wav", "kind": "speech", "text": "Yes."} for who in ("me", "you")]
+    for note in notes:
+        (tmp_path / note["file"]).parent.mkdir()
+        write(tmp_path / note["file"], clip("answer_yes").audio())
+    (tmp_path / "manifest.json").write_text(json.dumps(notes))
+    mine, yours = lab_sounds.folder(tmp_path)
+    assert (mine.name, yours.name) == ("me/yes", "you/yes")
 
 
 @pytest.mark.parametrize("listing", [None, "{", "[1]", '[{"file": "me.wav"}]', '{"file": 1}'])
@@ -756,6 +784,13 @@ def test_lab_endpointing_alone_prints_a_table_on_the_kits_own_sounds():
     assert lines[-2].startswith("cut-offs at a mean added wait of 350 ms: fixed silence")
     assert lines[-1].startswith("turns spoken into at a mean wait until the answer's sound of 450")
     assert lines[-1].endswith("(ready 300 ms into a pause)")
+
+
+def test_lab_endpointing_says_how_many_turns_nobody_hears(folder):
+    command = ("lab", "endpointing", "--data", folder, "--no-thinking", "--judge", "silence")
+    heard, deaf = voice_kit(*command), voice_kit(*command, "--set", "hear.shortest=1.0")
+    assert "missed (★)" not in heard.stdout
+    assert "1 of 3 turns are missed (★)" in deaf.stdout
 
 
 def test_an_answer_that_takes_longer_speaks_into_fewer_turns(folder):

@@ -109,6 +109,7 @@ def endpointing(
         "turns": len(turns),
         "pauses": sum(len(turn.pauses) for turn in turns),
         "no_speech": deaf,
+        "missed": lab_frontier.missed(points),
         "answers_after_ms": {name: each.usual_ms() for name, each in opinions.items() if each.took},
         "vad": detector.name,
         "stt": heard.name,
@@ -127,6 +128,10 @@ def endpointing(
         console.print(f"{name} answers {wait} ms after a pause, in the median{given}")
     if deaf:
         console.print("no speech was heard in:", ", ".join(deaf), soft_wrap=True)
+    if summary["missed"]:
+        count = f"{summary['missed']} of {len(turns)}"
+        told = f"{count} turns are missed (★): nobody is heard there, and so nobody cut off"
+        console.print(told, soft_wrap=True)
     console.print(summary["headline"], soft_wrap=True)
     console.print(f"{summary['felt']} (ready {ready * 1000:.0f} ms into a pause)", soft_wrap=True)
 

@@ -25,7 +25,7 @@ from voice_kit.hear import judge_text, judge_text_tone
 from voice_kit.hear.judge_text_tone import Tone
 from voice_kit.types import RATE, Audio
 from voice_kit.workshop.judging_breaks import Aligner, aligner, beginnings, spoken
-from voice_kit.workshop.lab_sounds import Recording, folder, kit, room_tone
+from voice_kit.workshop.lab_sounds import Recording, folder, kit, name_of, room_tone
 
 if TYPE_CHECKING:
     from voice_kit.hear.stt_sphinx import PocketSphinx
@@ -169,7 +169,7 @@ def listen(data: Path) -> Iterator[Ending]:
 
     speakers = {clip.name: clip.voice for clip in clips()}
     notes: list[dict[str, Any]] = json.loads((data / "manifest.json").read_text(encoding="utf-8"))
-    speakers |= {Path(note["file"]).stem: note.get("speaker") or note["file"] for note in notes}
+    speakers |= {name_of(note["file"]): note.get("speaker") or note["file"] for note in notes}
     sphinx, align = PocketSphinx(), aligner()
     for recording in (*folder(data), *kit()):
         if recording.text and recording.kind not in ("noise", "backchannel"):

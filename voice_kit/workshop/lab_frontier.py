@@ -57,11 +57,27 @@ SPOKEN_INTO = Trade(
 """What a person feels: an answer heard before the last speech, against the wait for its sound."""
 
 
+def missed(points: Sequence[Point]) -> int | None:
+    """Turns in which nobody is heard with the settings as they are; None where these are not
+    among the points."""
+    return max((point.missed for point in points if point.usual), default=None)
+
+
 def frontier(points: Sequence[Point], judge: str, trade: Trade = CUT_OFF) -> list[Point]:
-    """The settings that no other setting of this judge beats in both: quickest first."""
+    """The settings that no other setting of this judge beats in both: quickest first.
+
+    Those that miss more turns than the settings as they are do not count: who is not heard is not
+    cut off either.
+    """
     best: list[Point] = []
-    wait, share = trade.wait, trade.share
-    mine = [point for point in points if point.judge == judge and wait(point) == wait(point)]
+    wait, share, allowed = trade.wait, trade.share, missed(points)
+    mine = [
+        point
+        for point in points
+        if point.judge == judge
+        and wait(point) == wait(point)
+        and (allowed is None or point.missed <= allowed)
+    ]
     for point in sorted(mine, key=lambda point: (wait(point), share(point))):
         if not best or share(point) < share(best[-1]):
             best.append(point)
@@ -106,7 +122,7 @@ def table(points: Sequence[Point]) -> list[str]:
     width = max(8, *(len(point.judge) for point in points))
     lines = [
         f"  {'judge':<{width}} {'start':>5} {'finished':>9} {'stop':>8} {'unfinished':>11}"
-        f" {'cut off':>15} {'of pauses':>15} {'added, mean':>12} {'p90':>8}"
+        f" {'missed':>7} {'cut off':>15} {'of pauses':>15} {'added, mean':>12} {'p90':>8}"
         f" {'spoken into':>15} {'until sound':>12}"
     ]
     for judge in judges(points):
@@ -126,7 +142,8 @@ def _line(point: Point, width: int) -> str:
     unfinished = "" if point.judge == SILENCE else f"{point.unfinished * 1000:.0f} ms"
     return (
         f"{'★' if point.usual else ' '} {point.judge:<{width}} {point.start_above:5.2f}"
-        f" {finished:>9} {point.stop * 1000:5.0f} ms {unfinished:>11} {counts:>15} {inside:>15}"
+        f" {finished:>9} {point.stop * 1000:5.0f} ms {unfinished:>11}"
+        f" {point.missed:7} {counts:>15} {inside:>15}"
         f" {point.added * 1000:9.0f} ms {point.added_p90 * 1000:5.0f} ms"
         f" {felt:>15} {point.until_sound * 1000:9.0f} ms"
     )

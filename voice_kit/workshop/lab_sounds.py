@@ -87,7 +87,12 @@ def folder(path: Path) -> Iterator[Recording]:
             '[{"file": "me.wav", "kind": "speech", "text": "What was said."}, …].'
         ) from error
     for file, kind, text in named:
-        yield Recording(Path(file).stem, text, Audio(at_16k(read(path / file)), RATE), kind)
+        yield Recording(name_of(file), text, Audio(at_16k(read(path / file)), RATE), kind)
+
+
+def name_of(file: str) -> str:
+    """What the recording in this file is called: two in different folders are not the same."""
+    return Path(file).with_suffix("").as_posix()
 
 
 def room_tone(samples: Samples, seconds: float, seed: int) -> Samples:
