@@ -17,6 +17,7 @@ from scenes import Faulty, after
 from voice_kit.audio.convert import convert
 from voice_kit.audio.files import read
 from voice_kit.audio.microphone import FileMicrophone
+from voice_kit.audio.no_speaker import NoSpeaker
 from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse import conversation
 from voice_kit.converse.ahead import Ahead
@@ -59,6 +60,7 @@ from voice_kit.types import (
     Routed,
     Source,
     Speech,
+    SpeechReady,
     ToolCall,
     ToolUsed,
     Transcript,
@@ -300,6 +302,29 @@ def test_a_replay_is_heard_as_late_as_the_loudspeaker_of_the_recording_was(tmp_p
     opened = [event.at for event in before.events if isinstance(event, GateOpened)]
     assert heard == pytest.approx([at + 0.07 for at in opened])
     assert difference(before.events, replay(before, make=nobody).events) == ""
+
+
+def test_what_was_read_instead_of_heard_is_read_again_and_can_be_heard(tmp_path):
+    answers = {"tell me all": "one two three four five six seven eight nine ten eleven twelve."}
+    moments = (
+        (0.3, lambda talk: talk.type("tell me all")),
+        (1.3, lambda talk: talk.type("and more of it")),
+        (2.3, lambda talk: talk.type("that is enough")),
+    )
+    script = Script()
+    before = record(
+        *(tmp_path / "talk", scripted(script, answers), script.sound(3.0)),
+        during=lambda talk: after(*moments)(talk, []),
+        speaker=NoSpeaker(),
+    )
+    assert [turn.times.interrupted for turn in before.turns] == [False] * 3
+    again = replay(before, make=nobody)
+    assert difference(before.events, again.events) == ""
+    spoken = sum(event.seconds for event in before.events if isinstance(event, SpeechReady))
+    assert np.count_nonzero(again.sound.samples) == pytest.approx(spoken * RATE, rel=0.01)
+    asked = before.turns[0].again(make=nobody)
+    assert [turn.times.said_heard for turn in asked.turns] == [answers["tell me all"]]
+    assert asked.sound.seconds > 3.0
 
 
 def test_an_answer_that_was_held_for_a_cough_does_not_tell_how_late_a_loudspeaker_is(tmp_path):

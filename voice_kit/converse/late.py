@@ -1,4 +1,4 @@
-"""How a replay sounds: on a loudspeaker as late as the recorded one, and both sides mixed."""
+"""How a replay sounds: on a loudspeaker like the recorded one, and both sides mixed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from statistics import median
 
 import numpy as np
 
+from voice_kit.audio.convert import convert
+from voice_kit.audio.no_speaker import NoPlayback, NoSpeaker
 from voice_kit.audio.speaker import SilentPlayback, SilentSpeaker
 from voice_kit.types import (
     FRAME,
@@ -42,6 +44,45 @@ class LateSpeaker(SilentSpeaker):
                 on_start(at)
 
         return super().open(later)
+
+
+class ReadSpeaker(NoSpeaker):
+    """Counts all sound as heard at once, as for people who read, and keeps it to be heard."""
+
+    def __init__(self) -> None:
+        self._given: list[tuple[float, Audio]] = []
+
+    def open(self, on_start: Callable[[float], None]) -> NoPlayback:
+        return ReadPlayback(on_start, self._given)
+
+    def rendered(self, origin: float, seconds: float) -> Audio:
+        """Each sound from when it was given, or after the one before it: as long as that takes,
+        which may be more than the `seconds` after the loop's time `origin`. 16 kHz."""
+        sound = [np.zeros(0, np.float32)]
+        length = 0
+        for at, audio in self._given:
+            quiet = max(0, round((at - origin) * RATE) - length)
+            sound += [np.zeros(quiet, np.float32), convert(audio, RATE).samples]
+            length += quiet + len(sound[-1])
+        rest = max(0, round(seconds * RATE) - length)
+        return Audio(np.concatenate([*sound, np.zeros(rest, np.float32)]), RATE)
+
+
+class ReadPlayback(NoPlayback):
+    """The sound of one answer that is read, kept with its time."""
+
+    def __init__(self, on_start: Callable[[float], None], given: list[tuple[float, Audio]]) -> None:
+        super().__init__(on_start)
+        self._given = given
+
+    def play(self, audio: Audio) -> None:
+        self._given.append((asyncio.get_running_loop().time(), audio))
+        super().play(audio)
+
+
+def like(module: str, events: Sequence[Event]) -> LateSpeaker | ReadSpeaker:
+    """A loudspeaker like that of this Python module, with which these events came about."""
+    return ReadSpeaker() if module == NoSpeaker.__module__ else LateSpeaker(latency(events))
 
 
 def latency(events: Sequence[Event]) -> float:

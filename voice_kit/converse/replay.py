@@ -16,7 +16,7 @@ from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.captions import Captions
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.kept import Nowhere
-from voice_kit.converse.late import LateSpeaker, latency, mixed
+from voice_kit.converse.late import like, mixed
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.recorded import Recording
 from voice_kit.converse.redone import changed, do_again, until
@@ -154,7 +154,7 @@ async def _hold(
     recording: Recording, changes: dict[str, Any], engines: Engines, voice: Callable[[Any], Any]
 ) -> Recording:
     loop = asyncio.get_running_loop()
-    speaker, events = LateSpeaker(latency(recording.events)), list[Event]()
+    speaker, events = like(recording.speaker, recording.events), list[Event]()
     history = History()
     for said in recording.history:
         history.add(said.role, said.content)  # type: ignore[arg-type]
