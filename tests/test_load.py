@@ -58,6 +58,16 @@ def test_a_question_that_nobody_answers_is_counted():
     assert felt["n"] == 0
 
 
+def test_an_answer_before_the_end_of_its_question_is_told_of():
+    pause = np.zeros(round(1.5 * RATE), np.float32)
+    broken = Audio(np.concatenate([tone().samples, pause, tone().samples]), RATE)
+    with served() as gateway:
+        felt = measured(gateway, load.asked(2, 1, 1.2, [broken]), token=gateway.token)
+    assert (felt["too_early"], felt["unanswered"], felt["n"]) == (2, 0, 0)
+    assert "2 answered before their end" in load.trouble(felt)
+    assert load.trouble(felt) in load.text({"gateway": felt})
+
+
 def test_one_who_is_refused_is_told_why_and_the_others_go_on():
     with served(max_connections=2) as gateway:
         felt = measured(gateway, scenes(3), token=gateway.token)
@@ -177,7 +187,7 @@ def test_the_command_calls_a_gateway_with_ones_own_question(tmp_path):
 def test_the_command_fails_where_nobody_was_answered():
     done = voice_kit("http://127.0.0.1:1", "--conversations", 1, "--questions", 1)
     assert done.returncode == 1
-    assert "Nobody was answered: " in done.stderr
+    assert "Nobody was answered in time: " in done.stderr
     assert "nobody listens there" in done.stderr
     assert "Traceback" not in done.stderr
 

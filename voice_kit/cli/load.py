@@ -70,4 +70,4 @@ def load(
     else:
         console.print(work.text(figures), soft_wrap=True)
     if not figures["gateway"]["n"]:
-        raise VoiceKitError("Nobody was answered: " + work.trouble(figures["gateway"]))
+        raise VoiceKitError("Nobody was answered in time: " + work.trouble(figures["gateway"]))

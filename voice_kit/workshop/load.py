@@ -98,7 +98,7 @@ def text(figures: dict[str, Any]) -> str:
             f"The gateway worked {gateway['cpu_ms']:.1f} ms a second for each conversation and "
             f"grew by {gateway['mb']:.0f} MB; inside one process it is {inside['cpu_ms']:.1f} ms."
         )
-    if gateway["unanswered"] or gateway["refused"] or gateway["errors"]:
+    if any(gateway[what] for what in ("unanswered", "too_early", "refused", "errors")):
         lines.append(trouble(gateway))
     lines.append(f"Our own frames left {gateway['sent_late']:.0f} ms late (p99).")
     if gateway["sent_late"] > BUSY:
@@ -111,7 +111,8 @@ def trouble(gateway: dict[str, Any]) -> str:
     why = "; ".join(gateway["why"])
     told = ", ".join(gateway["errors"])
     return (
-        f"{gateway['unanswered']} questions unanswered, {gateway['refused']} callers refused"
+        f"{gateway['unanswered']} questions unanswered, {gateway['too_early']} answered before "
+        f"their end, {gateway['refused']} callers refused"
         + (f" ({why})" if why else "")
         + (f", errors: {told}" if told else "")
         + "."
