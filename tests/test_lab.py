@@ -629,6 +629,28 @@ def test_a_setting_comes_to_its_medians_counts_and_words():
     assert line.startswith("★ evidence, 500 ms")
     assert "1 of 3" in line
     assert "2 of 400 ms" in line
+    assert line.split()[-3:] == ["5.0", "1", "2"]
+
+
+class Wordless(HummingVoice):
+    """Does not tell when it says which word."""
+
+    async def speak(self, text):
+        async for speech in super().speak(text):
+            yield replace(speech, words=())
+
+
+def test_of_a_voice_that_does_not_tell_its_words_nobody_says_how_many_are_kept_wrong():
+    script = Script(["stop now please"])
+    stt = ScriptedTranscriber(script, delay=0, confident=False)
+    silent = lab_interruptions.Lab(stt, Wordless(0.0, word=0.3), Settings(), latency=0.1)
+    trial = silent.trial(sound(1.0, "interruption"), 2.0, interrupt())
+    assert trial.stopped is not None
+    assert (trial.words_heard, trial.words_kept > 0) == (None, True)
+    made = lab_outcomes.outcome([trial])
+    data = json.loads(json.dumps(made.as_json()))
+    assert data["words_heard"] is data["words_wrong"] is data["words_wrong_by_share"] is None
+    assert lab_outcomes.table([made])[1].split()[-3:] == ["–", "–", "–"]
 
 
 def test_the_picture_of_interruptions_leaves_out_what_never_stops(tmp_path):

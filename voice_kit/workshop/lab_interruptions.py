@@ -117,12 +117,13 @@ class Trial:
     """When it stopped for good; None when it went on."""
     held: float = 0.0
     """Seconds for which it was held and then went on."""
-    words_heard: int = 0
-    """Words of the answer that left the loudspeaker, by its samples, where it stopped for good."""
+    words_heard: int | None = 0
+    """Words of the answer that left the loudspeaker, by its samples, where it stopped for good;
+    None where its voice does not tell when it says which word."""
     words_kept: int = 0
     """Words of it that memory keeps."""
     words_by_share: int = 0
-    """Those it would keep of a voice that does not tell when it says which word."""
+    """Those it would keep of a voice that does not tell."""
 
 
 class Lab:
@@ -211,10 +212,12 @@ def _timed(trial: Trial, events: Sequence[Event], before: int) -> Trial:
     return trial
 
 
-def _words_in(speeches: Sequence[Speech], played: float) -> int:
-    """Words of which more than half was played."""
+def _words_in(speeches: Sequence[Speech], played: float) -> int | None:
+    """Words of which more than half was played; None where nobody knows when they are said."""
     count, at = 0, 0.0
     for speech in speeches:
+        if speech.text.strip() and not speech.words:
+            return None
         for word in speech.words:
             middle = at + (word.start + word.end) / 2
             count += len(word.text.split()) * (middle < played)

@@ -35,12 +35,13 @@ class Outcome:
     """Those that held it, after which it went on."""
     held: float | None
     """How long these were."""
-    words_heard: float
-    """Words of the answer that were heard before it stopped for good, on average."""
-    words_wrong: int
+    words_heard: float | None
+    """Words of the answer that were heard before it stopped for good, on average; None, as the next
+    two, where its voice does not tell when it says which word, or it never stopped."""
+    words_wrong: int | None
     """The largest difference between those and the words that memory keeps, in any trial."""
-    words_wrong_by_share: int
-    """The same for a voice that does not tell when it says which word."""
+    words_wrong_by_share: int | None
+    """The same if this voice did not tell."""
     usual: bool
 
     @property
@@ -61,7 +62,7 @@ class Outcome:
             "false_stops": self.false_stops,
             "needless_pauses": self.needless,
             "held_ms": _ms(self.held),
-            "words_heard": round(self.words_heard, 2),
+            "words_heard": None if self.words_heard is None else round(self.words_heard, 2),
             "words_wrong": self.words_wrong,
             "words_wrong_by_share": self.words_wrong_by_share,
             "usual": self.usual,
@@ -73,6 +74,7 @@ def outcome(trials: Sequence[Trial], *, usual: bool = False) -> Outcome:
     meant = [trial for trial in trials if trial.kind == "interruption"]
     others = [trial for trial in trials if trial.kind != "interruption"]
     stopped = [trial for trial in trials if trial.stopped is not None]
+    heard = [(trial, trial.words_heard) for trial in stopped if trial.words_heard is not None]
     needless = [trial.held for trial in others if trial.stopped is None and trial.held]
     return Outcome(
         mode=trials[0].mode,
@@ -85,10 +87,10 @@ def outcome(trials: Sequence[Trial], *, usual: bool = False) -> Outcome:
         false_stops=sum(trial.stopped is not None for trial in others),
         needless=len(needless),
         held=_median(needless),
-        words_heard=float(np.mean([trial.words_heard for trial in stopped])) if stopped else 0.0,
-        words_wrong=max((abs(t.words_kept - t.words_heard) for t in stopped), default=0),
+        words_heard=float(np.mean([words for _, words in heard])) if heard else None,
+        words_wrong=max((abs(each.words_kept - words) for each, words in heard), default=None),
         words_wrong_by_share=max(
-            (abs(t.words_by_share - t.words_heard) for t in stopped), default=0
+            (abs(each.words_by_share - words) for each, words in heard), default=None
         ),
         usual=usual,
     )
@@ -116,14 +118,18 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
             f"{'★' if each.usual else ' '} {each.name:<17} {_cell(each.quiet):>13}"
             f" {_cell(each.stopped):>14} {f'{each.missed} of {each.interruptions}':>9}"
             f" {f'{each.false_stops} of {each.others}':>12} {f'{each.needless}{wait}':>22}"
-            f" {each.words_heard:12.1f} {each.words_wrong:11}"
-            f" {each.words_wrong_by_share:9}"
+            f" {_number(each.words_heard, 1):>12} {_number(each.words_wrong):>11}"
+            f" {_number(each.words_wrong_by_share):>9}"
         )
     return lines
 
 
 def _cell(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def _number(value: float | None, places: int = 0) -> str:
+    return "–" if value is None else f"{value:.{places}f}"
 
 
 def draw(outcomes: Sequence[Outcome]) -> Figure:
