@@ -29,7 +29,7 @@ from voice_kit.types import (
     TurnStarted,
     Woke,
 )
-from voice_kit.workshop.fakes import STEP, Script, ScriptedTranscriber, scripted
+from voice_kit.workshop.fakes import STEP, Script, ScriptedModel, ScriptedTranscriber, scripted
 
 FRAME_SECONDS = FRAME / RATE
 STT = 0.1
@@ -71,19 +71,31 @@ class Talk:
     """One conversation on a virtual clock, with or without transcribing ahead."""
 
     def __init__(
-        self, *parts, ahead=True, stt=None, settings=None, then=(), sleeps=False, captions=False
+        self,
+        *parts,
+        ahead=True,
+        stt=None,
+        llm=None,
+        settings=None,
+        then=(),
+        sleeps=False,
+        captions=False,
+        rustle=None,
     ):
         self.events = []
         self.script = Script([Spotter.phrase] if sleeps else [])
         self.stt = (stt or ScriptedTranscriber)(self.script, STT)
         self.sound = self.script.sound(*parts, 3.0)
+        if rustle is not None:
+            self.sound.samples[rustle * FRAME : (rustle + 1) * FRAME] += 0.001
+        self.llm = llm
         self.settings = Settings().changed({"hear.stop": 0.5, **(settings or {})})
         self.then = then
         self.sleep = Sleep(Spotter(), 2.0) if sleeps else None
         run(self._talk(ahead, captions), fast=True)
 
     async def _talk(self, ahead, captions):
-        engines = scripted(self.script, stt=self.stt, then={"stt": self.then})
+        engines = scripted(self.script, stt=self.stt, llm=self.llm, then={"stt": self.then})
         engines.vad.current = Fading()
         self.timeline = Timeline()
         watch = [self.events.append, self.timeline]
@@ -113,6 +125,40 @@ def test_the_words_are_there_sooner_by_the_frames_that_a_pause_takes_to_be_certa
     assert later.took == pytest.approx(STT)
     assert (ahead.ahead.begun, ahead.ahead.used) == (1, 1)
     assert len(ahead.stt.seconds) == 1
+
+
+@pytest.mark.parametrize("frames", range(1, 17))
+def test_what_was_begun_is_of_use_however_long_a_pause_takes_to_be_one(frames):
+    settings = {"hear.eager": frames * FRAME_SECONDS}
+    parts = 0.3, ("hello", 0.64)
+    ahead, without = (Talk(*parts, ahead=each, settings=settings) for each in (True, False))
+    assert ahead.heard == without.heard == ["hello"]
+    assert (ahead.ahead.begun, ahead.ahead.used) == (1, 1)
+    assert not ahead.of(Abandoned)
+    (sooner,), (later,) = ahead.of(Transcribed), without.of(Transcribed)
+    gained = min(frames * FRAME_SECONDS, STT)
+    assert later.at - sooner.at == pytest.approx(gained)
+
+
+def test_a_rustle_long_after_the_last_word_takes_nothing_away():
+    settings = {"hear.eager": 0.4}
+    first = round(0.96 / FRAME_SECONDS)
+    talks = [Talk(0.32, ("hello", 0.64), settings=settings, rustle=first + n) for n in (5, 8, 11)]
+    assert [(talk.ahead.begun, talk.ahead.used) for talk in talks] == [(1, 1)] * 3
+    assert not any(talk.of(Abandoned) for talk in talks)
+
+
+def test_what_its_speaker_had_said_before_going_on_is_transcribed_ahead_with_the_rest():
+    parts = 0.32, ("set an alarm", 0.96), 0.64, ("for seven", 0.96)
+
+    def talk(ahead):
+        return Talk(*parts, llm=ScriptedModel({}, first=1.0), ahead=ahead)
+
+    ahead, without = talk(True), talk(False)
+    assert ahead.heard == without.heard == ["set an alarm for seven"]
+    assert len(ahead.stt.seconds) == ahead.ahead.begun == ahead.ahead.used == 2
+    sooner, later = ahead.of(Transcribed)[-1], without.of(Transcribed)[-1]
+    assert later.at - sooner.at == pytest.approx(2 * FRAME_SECONDS)
 
 
 def test_an_answer_begins_and_is_heard_no_sooner_than_its_pause_and_its_end_allow():
@@ -231,10 +277,11 @@ def test_the_words_so_far_take_nothing_that_was_begun_for_the_answer():
     assert passes >= 8
 
 
-def test_no_word_is_lost_or_said_twice_however_long_a_pause_is():
+@pytest.mark.parametrize("eager", [0.064, 0.16, 0.3])
+def test_no_word_is_lost_or_said_twice_however_long_a_pause_is(eager):
     for quiet in np.arange(1, 14) * FRAME_SECONDS:
         parts = 0.3, ("one", 0.48), float(quiet), ("two", 0.32), 1.4, ("three", 0.48)
-        settings = {"hear.stop": 0.2}
+        settings = {"hear.stop": 0.2, "hear.eager": eager}
         ahead, without = (Talk(*parts, ahead=each, settings=settings) for each in (True, False))
         assert " ".join(ahead.heard) == " ".join(without.heard) == "one two three", quiet
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from voice_kit.converse.conversation import Conversation
 from voice_kit.converse.steps import WORK, StageFailedError, call, may_be_undone
+from voice_kit.hear.ears import FRAME_SECONDS, TAIL
 from voice_kit.hear.partials import may_be_stopped
 from voice_kit.hear.protocols import Transcriber
 from voice_kit.types import (
@@ -31,7 +32,8 @@ BURST, INAUDIBLE = 2.0, 0.001
 """One that is louder by this than the softest since then is no pause: a “p” ends with a burst. What
 is 60 dB softer than the loudest may be anything."""
 REST = 4
-"""Frames that may follow before the pause is certain. A word does not fit into them."""
+"""Frames that its sound may gain before the pause is certain. A word does not fit into them. How
+many come after those is a matter of `hear.eager`: ears leave the quiet behind a `TAIL` out."""
 SPARE = 0.1
 """A transcription that cannot be stopped may take so many seconds."""
 
@@ -96,13 +98,14 @@ class Ahead:
             self._meant = False  # ears and frames go on, but no start of speech is told
 
     def _hear(self, frame: FrameHeard) -> None:
-        self._peak, self._rest = max(self._peak, frame.level), self._rest + 1
-        before, self._fading = self._fading, self._is_fading(frame)
+        ears = self._talk.ears
+        left_out = round((ears.now - ears.ended) / FRAME_SECONDS) > TAIL
+        self._peak, self._rest = max(self._peak, frame.level), self._rest + (not left_out)
+        before, self._fading = self._fading, left_out or self._is_fading(frame)
         if not self._fading or self._rest > REST:
             self._drop()
-        ears = self._talk.ears
         if self._fading and not before and ears.spoken >= ears.rules.shortest:
-            self._begin(ears.sound())
+            self._begin(self._talk._floor.joined(ears.sound()))
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """What is said in `audio`, of any rate."""
