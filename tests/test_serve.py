@@ -13,6 +13,7 @@ import pytest
 import websockets
 from helpers_serve import TOKEN, Loudness, Parrot, Tone, command, say, served, stubs, until
 from openai import AsyncOpenAI
+from scenes import Scene
 
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.steps import StageFailedError
@@ -34,7 +35,8 @@ from voice_kit.serve.realtime import BROKEN
 from voice_kit.serve.server import listening
 from voice_kit.serve.shared import Shared, within
 from voice_kit.settings import Settings
-from voice_kit.types import Audio, Transcript
+from voice_kit.types import Audio, Transcript, TurnStarted
+from voice_kit.workshop.fakes import Script, ScriptedJudge, ScriptedTranscriber, scripted
 
 STORY = " ".join(f"word{number}" for number in range(100)) + "."
 """Five seconds of sound."""
@@ -379,6 +381,33 @@ def test_who_wants_no_answer_any_more_ends_its_own_call_only():
         assert first.aborted + second.aborted == 1
 
     asyncio.run(scene())
+
+
+class Slow(ScriptedTranscriber):
+    """As PocketSphinx: the longer a sound is, the longer it takes."""
+
+    async def transcribe(self, audio):
+        self.delay = audio.seconds / 2
+        return await super().transcribe(audio)
+
+    def abort(self):
+        """It can be stopped, so an answer begins early however slow it is."""
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_slow_recogniser_keeps_its_judge_after_a_long_sentence_in_a_pool_too(shared):
+    script = Script()
+    stt = Pool(Slow(script)) if shared else Slow(script)
+    stt.in_loop_time = True
+    engines = scripted(script, stt=stt, judge=ScriptedJudge({}))
+    parts = 0.5, ("a sentence without an end", 4.0), 8.0, ("a short one", 0.6), 8.0
+    scene = Scene(script, *parts, engines=engines)
+    assert engines.judge.current.asked[-1:] == ["a short one"]
+    assert [started.eager for started in scene.all(TurnStarted)] == [True, True]
+
+
+def test_a_recogniser_that_cannot_be_stopped_is_none_that_can_in_a_pool():
+    assert not hasattr(Pool(ScriptedTranscriber(Script())), "abort")
 
 
 def test_what_is_made_once_is_tried_again_after_a_failure():

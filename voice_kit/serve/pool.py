@@ -40,6 +40,8 @@ class Pool:
         self.speculative = bool(getattr(first, "speculative", True))
         self._free, self._another, self.waited = [first], another, waited
         self._room = asyncio.Semaphore(most if another else 1)
+        if hasattr(first, "abort"):  # which says that a call may begin early however long it takes
+            self.abort = lambda: None  # `call` aborts the worker itself
 
     async def transcribe(self, audio: Audio) -> Transcript:
         """What is said, by the first worker that is free. Raises as it does."""
