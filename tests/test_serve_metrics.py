@@ -39,6 +39,7 @@ from voice_kit.workshop.fakes import (
     LoudnessDetector,
     Script,
     ScriptedModel,
+    ScriptedTranscriber,
     scripted,
 )
 
@@ -134,6 +135,16 @@ def test_a_typed_line_and_an_announcement_are_told_apart():
     assert values["turns_total", "typed"] == 1
     assert values["turns_total", "announced"] == 1
     assert values["voice_to_voice_seconds_count",] == 0
+
+
+def test_a_spoken_turn_that_could_not_be_transcribed_is_counted_as_spoken():
+    script = Script()
+    engines = scripted(script, stt=Faulty(ScriptedTranscriber(script), ["raises"]))
+    scene, values = counted(0.5, ("hello", 1.0), 4.0, script=script, engines=engines)
+    (turn,) = scene.timeline.turns
+    assert (turn.heard, bool(turn.said_heard)) == ("", True)
+    assert (values["turns_total", "spoken"], values["turns_total", "announced"]) == (1, 0)
+    assert values["voice_to_voice_seconds_sum",] == pytest.approx(turn.voice_to_voice)
 
 
 def test_a_session_is_open_until_it_is_closed():

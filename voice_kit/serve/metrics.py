@@ -226,8 +226,8 @@ class _Share:
             timeline.abandoned, timeline.wasted = 0, 0.0
         elif isinstance(event, TurnFinished):
             turn = timeline.turns.pop()
-            asked = "typed" if turn.typed and turn.heard else "spoken"
-            self._metrics.turn(turn, self._kind or (asked if turn.heard else "announced"))
+            silent = "typed" if turn.heard else "announced"
+            self._metrics.turn(turn, self._kind or (silent if turn.typed else "spoken"))
 
 
 def several_workers() -> bool:
