@@ -3,8 +3,12 @@
 import pytest
 from scenes import Scene
 
+from voice_kit.audio.microphone import FileMicrophone
+from voice_kit.audio.speaker import SilentSpeaker
 from voice_kit.converse.ahead import Ahead
+from voice_kit.converse.assistant import Assistant
 from voice_kit.converse.captions import Captions
+from voice_kit.converse.virtual import run
 from voice_kit.hear.partials import affordable, confirmed
 from voice_kit.settings import Settings
 from voice_kit.types import Partial, PlaybackStarted, TurnFinished
@@ -64,6 +68,25 @@ def test_the_words_before_a_speaker_went_on_are_among_them():
     said = [event.text for event in events if isinstance(event, Partial)]
     assert "set an alarm" in said
     assert said[-1] == "set an alarm for seven tomorrow"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.5), (0.5, 0.0)])
+def test_an_assistant_writes_along_or_not_as_its_settings_say_by_then(before, after, tmp_path):
+    script, events, turns = Script(), [], []
+
+    async def talk():
+        none = Settings().changed({"partials": before, "router": "off"})
+        more = {"observers": [events.append], "folder": tmp_path}
+        async with Assistant(scripted(script), SilentSpeaker(16_000), none, **more) as talk:
+            for partials in (before, after):
+                talk.settings = talk.settings.changed({"partials": partials})
+                await talk.listen(FileMicrophone(script.sound(0.512, *WORDS, 3.0)))
+                await talk.idle()
+                turns.append([event.text for event in events if isinstance(event, Partial)])
+                events.clear()
+
+    run(talk(), fast=True)
+    assert [bool(each) for each in turns] == [bool(before), bool(after)]
 
 
 def test_a_transcriber_that_cannot_keep_up_is_left_alone():

@@ -109,7 +109,7 @@ class Assistant(Conversation):
             sleep=Sleep(SphinxWake(wake.phrase), wake.after) if wake.phrase else None,
         )
         Ahead.of(self)
-        self.observers += [self._after_each_turn, *([Captions(self)] if settings.partials else [])]
+        self.observers += [self._after_each_turn, Captions(self)]
 
     _bell: asyncio.Task[None] | None
     _summary: asyncio.Task[None] | None

@@ -27,18 +27,19 @@ from voice_kit.types import (
 class Captions:
     """An observer that tells of `Partial`s: `talk.observers.append(Captions(talk))`.
 
-    Every `settings.partials` seconds of speech the whole turn so far is transcribed again. A pass
-    gives way to the early start of an answer. How long a transcription last took per second of
-    sound, and the shortest at all, say whether the next pass is affordable; where that is not known
-    yet, only one that can be stopped is made. None is made with a transcriber that is `speculative
-    = False` or `partials = False`: there each pass would be paid for. What `Ahead` began is for the
-    answer: a pass asks the transcriber behind it.
+    Every `settings.partials` seconds of speech, whatever these are by then, the whole turn so far
+    is transcribed again; while they are 0, it is not. A pass gives way to the early start of an
+    answer. How long a transcription last took per second of sound, and the shortest at all, say
+    whether the next pass is affordable; where that is not known yet, only one that can be stopped
+    is made. None is made with a transcriber that is `speculative = False` or `partials = False`:
+    there each pass would be paid for. What `Ahead` began is for the answer: a pass asks the
+    transcriber behind it.
     """
 
     def __init__(self, talk: Conversation) -> None:
         self._talk = talk
         self._pass: asyncio.Task[None] | None = None
-        self._next: float | None = None  # the moment of the next pass, while someone speaks
+        self._since: float | None = None  # the last pass, or when someone who speaks began
         self._rate: dict[str, float] = {}  # seconds that one of sound takes, by engine
         self._shortest: dict[str, float] = {}  # Whisper takes as long for a word as for 30 s
         self._started = self._sound = 0.0
@@ -49,20 +50,23 @@ class Captions:
         match event:
             case SpeechStarted():
                 self._heard = self._told = ""
-                self._started = event.at
-                self._next = event.at + self._talk.settings.partials
+                self._started = self._since = event.at
             case Resumed():
-                self._next = event.at + self._talk.settings.partials
+                self._since = event.at
             case Paused() | TurnEnded() | Misfire():
-                self._next = None
+                self._since = None
                 self._sound = getattr(event, "ended", event.at) - self._started
                 if self._pass:
                     self._pass.cancel()
             case Transcribed() if self._sound > 0:
                 self._learn(event.engine, event.took, self._sound)
-            case FrameHeard() if self._next is not None and event.at >= self._next:
-                self._next = event.at + self._talk.settings.partials
+            case FrameHeard() if self._is_due(event.at):
+                self._since = event.at
                 self._begin(self._talk._floor.joined(self._talk.ears.sound()))
+
+    def _is_due(self, now: float) -> bool:
+        every = self._talk.settings.partials
+        return bool(every) and self._since is not None and now >= self._since + every
 
     def _learn(self, engine: str, took: float, seconds: float) -> None:
         self._rate[engine] = took / seconds
@@ -76,7 +80,7 @@ class Captions:
         takes = max(rate * sound.seconds, self._shortest.get(engine.name, 0.0))
         costless = may_be_undone(engine) and getattr(engine, "partials", True)
         free = costless and (self._pass is None or self._pass.done())
-        if every and free and affordable(takes, every, stoppable=stoppable):
+        if free and affordable(takes, every, stoppable=stoppable):
             self._pass = self._talk.begin(self._write(engine, sound))
 
     async def _write(self, engine: Transcriber, sound: Audio) -> None:

@@ -52,7 +52,7 @@ class Interruption(BaseModel):
 
 
 class Wake(BaseModel):
-    """When the conversation sleeps, and what wakes it."""
+    """When the conversation sleeps, and what wakes it. A change counts from the next one on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

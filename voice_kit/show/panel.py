@@ -180,7 +180,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     @property
     def settings(self) -> Settings:
-        """What it goes by: others, from the next turn on, when they are set."""
+        """What it goes by: others from the next turn on, `wake` from the next conversation on."""
         return self._settings
 
     @settings.setter
