@@ -1,6 +1,7 @@
 """The comparison with the peers: its sound, its figures, and what becomes of a peer that fails."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,15 @@ def test_a_pause_breaks_a_question_in_two_and_loses_nothing(pause):
     whole = np.concatenate([before.samples, after.samples])
     assert np.array_equal(whole, question.audio().samples)
     assert min(before.seconds, after.seconds) > 0.3
+
+
+def test_no_mark_tells_who_reads_the_words_where_a_turn_ends():
+    heard = scenes.scene(tuple(scenes.SETS), 20, seed=0)
+    assert {"recognition", "work", "again"} <= {word for _, word in heard.words}
+    assert not [word for _, word in heard.words if not re.fullmatch(r"[a-z']+", word)]
+    question = clip("question_rtf")
+    alone = scenes.laid_out([("whole", scenes.with_pause(question, 0.0))], seed=0)
+    assert [word for _, word in alone.words] == ["what", "is", "the", "real", "time", "factor"]
 
 
 # What a run says

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voice_kit.hear import backchannels
 from voice_kit.sounds import Clip, clips
-from voice_kit.types import RATE, Audio, Samples
+from voice_kit.types import RATE, Audio, Samples, Transcript
 
 PAUSES = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 """Seconds for which a speaker hesitates."""
@@ -46,7 +47,8 @@ class Scene:
     sound: Samples
     turns: list[Asked]
     words: list[tuple[float, str]]
-    """Each word, and when its last sample is heard."""
+    """Each word, and when its last sample is heard. Words alone, in lower case: a mark behind the
+    last would tell who reads it where the turn ends."""
 
 
 def scene(
@@ -123,8 +125,9 @@ def _timed(said: str, start: float, seconds: float) -> list[tuple[float, str]]:
     words = said.split()
     total = _letters(words)
     return [
-        (start + seconds * _letters(words[: index + 1]) / total, word)
+        (start + seconds * _letters(words[: index + 1]) / total, bare)
         for index, word in enumerate(words)
+        if (bare := " ".join(backchannels.words(Transcript(word))))
     ]
 
 

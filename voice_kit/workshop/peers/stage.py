@@ -67,7 +67,7 @@ class Job(NamedTuple):
     def said(self, now: float, seconds: float) -> str:
         """The words whose end was heard in the `seconds` before `now`."""
         if self.measure == "load":  # every conversation is at another place
-            return "What is it?"
+            return "what is it"
         return " ".join(word.text for word in self.words if now - seconds < word.end <= now)
 
 
