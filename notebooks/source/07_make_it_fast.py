@@ -249,10 +249,10 @@ from voice_kit.converse.replay import replay
 
 trials = {
     "as it was": {},
-    "no early start": {"hear.eager": 0},
+    "no early start": {"eager_starts": 0},
     "wait 0.2 s": {"hear.stop": 0.2, "judge": "silence"},
     "wait 0.8 s": {"hear.stop": 0.8, "judge": "silence"},
-    "wait 0.8 s, no early start": {"hear.stop": 0.8, "judge": "silence", "hear.eager": 0},
+    "wait 0.8 s, no early start": {"hear.stop": 0.8, "judge": "silence", "eager_starts": 0},
 }
 first = recording.turns[0].question()
 outcomes = {}
@@ -284,7 +284,8 @@ print(f"Said was: “{said[1].text}”")
 
 # %% [markdown]
 # “As it was” asks a judge: a few hundred words of statistics that know “Set a timer for” is not
-# finished, and wait longer there and shorter elsewhere.
+# finished, and wait longer there and shorter elsewhere. “No early start” asks it too: what you said
+# is written down at a pause for the judge to read, and only thinking and speaking wait.
 
 # %% [markdown]
 # ## OPTIONAL: the field
