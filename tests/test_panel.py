@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_recording import nobody
 
 from voice_kit.audio.speaker import SilentSpeaker
+from voice_kit.converse.differs import difference
 from voice_kit.converse.recorded import read_recording
 from voice_kit.converse.replay import replay
 from voice_kit.converse.virtual import run
@@ -28,7 +30,7 @@ from voice_kit.types import (
     TurnStarted,
 )
 from voice_kit.workshop.export import export
-from voice_kit.workshop.fakes import Script, scripted
+from voice_kit.workshop.fakes import HummingVoice, Script, scripted
 
 pytest.importorskip("anywidget", reason="no anywidget in this Python: run make test")
 
@@ -245,12 +247,22 @@ def test_a_new_engine_is_used_from_the_next_turn_on(make, script):
         assert panel.settings.tts == "espeak"
         again = await panel.again()
         assert [turn.times.said_heard for turn in again.after.turns] == ["It is a panel"]
+        panel.record("talk")
         await panel.stop()
         await panel.ask("what is it")  # a new conversation, with the same voice
         assert by[-1] == (1, "espeak")
         await panel.stop()
 
     hold(scene)
+    before = read_recording("talk")
+    assert difference(before.events, replay(before, make=nobody).events, 0.001) == ""
+    asked = [turn.again(make=nobody).events for turn in before.turns]
+    spoken = [[event for event in each if isinstance(event, SpeechReady)] for each in asked]
+    voices = [{event.engine.partition(":")[0] for event in each} for each in spoken]
+    assert voices == [{"humming"}, {"espeak"}]
+    other = replay(before, engines={"tts": HummingVoice(name="other")}, make=nobody)
+    assert not [event for event in other.events if isinstance(event, EngineChanged)]
+    assert {event.engine for event in other.events if isinstance(event, SpeechReady)} == {"other"}
 
 
 @pytest.mark.parametrize("stage", ["vad", "stt", "llm", "judge"])
@@ -269,9 +281,13 @@ def test_every_stage_can_be_changed_while_it_is_held(make, script, stage):
         assert stage == "vad" or line.name.startswith(spec)
         turns = await panel.play(script.sound(("who is it", 0.8)))
         assert len(turns) == 1 or stage == "stt"  # which finds no words in a hum
+        panel.record("talk")
         await panel.stop()
 
     hold(scene)
+    before = read_recording("talk")
+    assert sum(isinstance(event, EngineChanged) for event in before.events) == 1
+    assert difference(before.events, replay(before, make=nobody).events, 0.001) == ""
 
 
 def test_an_engine_that_cannot_be_had_leaves_the_one_that_is_there(make, script):

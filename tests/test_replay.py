@@ -43,6 +43,7 @@ from voice_kit.settings.dotted import value_of
 from voice_kit.sounds import clip
 from voice_kit.think.history import History
 from voice_kit.types import (
+    FRAME,
     RATE,
     Abandoned,
     Audio,
@@ -69,6 +70,7 @@ from voice_kit.types import (
 )
 from voice_kit.workshop.fakes import (
     HummingVoice,
+    LoudnessDetector,
     Script,
     ScriptedJudge,
     ScriptedModel,
@@ -113,6 +115,24 @@ class Napper:
 
 
 Napper.__name__ = "Sleep"
+
+
+@dataclass
+class Tiring:
+    """A detector that fails after so many frames."""
+
+    after: int
+    name: str = "tiring"
+    direct: bool = True
+
+    def start(self):
+        return LoudnessDetector().start()
+
+    def detect(self, frames, states):
+        self.after -= 1
+        if self.after < 0:
+            raise OSError
+        return LoudnessDetector().detect(frames, states)
 
 
 def plain(script, folder):
@@ -202,6 +222,13 @@ def broken():
     raise OSError
 
 
+def losing_its_detector(script, folder):
+    lost = Tiring(after=50)
+    line = {"vad": [lambda: Tiring(after=60, name="a spare"), LoudnessDetector]}
+    engines = replace(scripted(script, then=line), vad=Line("vad", lost, line["vad"]))
+    return record(folder, engines, script.sound(*TALK))
+
+
 def ahead_and_captions(script, folder):
     def watch(talk):
         talk.observers.append(Captions(talk))
@@ -254,6 +281,7 @@ SCENES = {
     announced_meanwhile: Failed,
     held_for_a_cough: Misfire,
     failing: EngineChanged,
+    losing_its_detector: EngineChanged,
     ahead_and_captions: Partial,
     asleep: Woke,
     blocking: TurnFinished,
@@ -269,6 +297,17 @@ def test_with_nothing_changed_the_same_happens_at_the_same_time_and_nobody_is_as
     assert any(isinstance(event, TurnFinished) for event in before.events)
     after_it = replay(before, make=nobody)
     assert difference(before.events, after_it.events, 1e-6) == ""
+
+
+def test_what_was_asked_of_a_detector_that_took_over_is_asked_again_too(tmp_path):
+    before = losing_its_detector(Script(), tmp_path / "talk")
+    changes = [event.engine for event in before.events if isinstance(event, EngineChanged)]
+    assert changes == ["a spare", LoudnessDetector().name]
+    heard = ["hello there", "what is it"]
+    assert [turn.times.heard for turn in before.turns] == heard
+    assert len(before.samples) // FRAME == len(before.chances()) == len(before.arrivals)
+    asked = [turn.again(make=nobody).turns for turn in before.turns]
+    assert [[turn.times.heard for turn in turns] for turns in asked] == [[line] for line in heard]
 
 
 def test_the_sentence_by_which_a_recording_knows_that_it_was_hushed_is_written_once(tmp_path):
@@ -680,6 +719,40 @@ def test_a_folder_without_a_recording_says_so(tmp_path):
     (tmp_path / "tape.jsonl").write_text("{}\n")
     with pytest.raises(AudioError, match="no recorded conversation"):
         read_recording(tmp_path)
+
+
+@pytest.mark.parametrize("held", [{"tomorrow": 1}, {"stop": "soon"}], ids=["unknown", "no number"])
+@pytest.mark.parametrize("later", [False, True], ids=["from the beginning", "later"])
+def test_a_setting_of_another_version_is_named(tmp_path, held, later):
+    plain(Script(), tmp_path / "talk")
+    tape = tmp_path / "talk" / "tape.jsonl"
+    lines = [json.loads(line) for line in tape.read_text().splitlines()]
+    (held_first,) = [line for line in lines if "settings" in line]
+    if later:
+        lines.append({"settings": {"hear": held}, "at": 9.0, "before": None})
+    else:
+        held_first["settings"]["hear"] |= held
+    tape.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(AudioError, match=f"cannot take, hear.{next(iter(held))}. Read it with"):
+        read_recording(tmp_path / "talk")
+
+
+def test_a_recording_began_with_its_first_engines_whatever_came_later(tmp_path):
+    before = plain(Script(), tmp_path / "talk")
+    later = {"engine": "stt", "spec": "later", "traits": {"name": "later"}}
+    with (tmp_path / "talk" / "tape.jsonl").open("a") as tape:
+        tape.write(f"{json.dumps(later)}\n")
+    again = replay(read_recording(tmp_path / "talk"), make=nobody)
+    assert difference(before.events, again.events) == ""
+
+
+def test_a_recording_that_was_cut_off_before_its_engines_says_so(tmp_path):
+    plain(Script(), tmp_path / "talk")
+    tape = tmp_path / "talk" / "tape.jsonl"
+    whole = tape.read_text()
+    tape.write_text("".join(whole.splitlines(keepends=True)[:3]))
+    with pytest.raises(AudioError, match=r"cut off before anything was heard\. Record one: "):
+        read_recording(tmp_path / "talk")
 
 
 def test_nothing_that_was_said_is_logged(tmp_path, caplog):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voice_kit.converse.tape import Call, Done, Step, samples_of
+from voice_kit.converse.given import CHOSEN
+from voice_kit.converse.tape import Call, Done, Step, key, samples_of
 from voice_kit.converse.timeline import TurnTimes
 from voice_kit.converse.why import Why, why
 from voice_kit.engines import make as make_engine
@@ -18,6 +19,7 @@ from voice_kit.types import (
     FRAME,
     RATE,
     Abandoned,
+    EngineChanged,
     FirstToken,
     FrameHeard,
     GateOpened,
@@ -97,7 +99,14 @@ class RecordedTurn:
         awake = [each for each in self.recording.watched if each != "Sleep"]
         done, history = self._done(), self._history()
         held = self._held(done)
-        whole = replace(self.recording, settings=held, history=history, watched=awake, sound=None)
+        whole = replace(
+            self.recording,
+            settings=held,
+            engines=self._engines(),
+            history=history,
+            watched=awake,
+            sound=None,
+        )
         if done:
             alone = [replace(done, at=0.0)]
             return replace(whole, samples=whole.samples[:0], arrivals=(), listens=(), done=alone)
@@ -106,15 +115,26 @@ class RecordedTurn:
         sound = whole.samples[start * FRAME : (start + len(chances)) * FRAME]
         quiet = round(QUIET * RATE / FRAME)
         arrivals = np.arange(1, len(chances) + quiet + 1) * FRAME / RATE
-        frames = Call(whole.frames_key, [*chances, *(Step(None, 0.0) for _ in range(quiet))])
+        asked, others = key("vad", whole.engines["vad"]["traits"]["name"]), whole.frames_keys
+        frames = Call(asked, [*chances, *(Step(None, 0.0) for _ in range(quiet))])
         return replace(
             whole,
             samples=np.concatenate([sound, np.zeros(quiet * FRAME, np.float32)]),
             arrivals=arrivals.tolist(),
             listens=[(0.0, 0, float(arrivals[-1]))],
-            calls=[*(call for call in whole.calls if call.key != frames.key), frames],
+            calls=[*(call for call in whole.calls if call.key not in others), frames],
             done=(),
         )
+
+    def _engines(self) -> dict[str, dict[str, Any]]:
+        """The engine of each stage, of those that were chosen until it was over."""
+        engines, left = dict(self.recording.engines), iter(self.recording.chosen)
+        for event in self.recording.events:
+            if isinstance(event, TurnFinished) and event.turn == self.times.number:
+                break
+            if isinstance(event, EngineChanged) and event.reason == CHOSEN:
+                engines |= {each["engine"]: each for each in [next(left, None)] if each}
+        return engines
 
     def _done(self) -> Done | None:
         """The line, the announcement or the whole sound that it came of; None where the

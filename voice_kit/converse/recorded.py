@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from voice_kit.converse.asked import RecordedTurn
 from voice_kit.converse.recording import EVENTS, SOUND, TAPE
 from voice_kit.converse.tape import Call, Done, Step, event_of, key, samples_of
 from voice_kit.converse.timeline import Timeline
+from voice_kit.engines import STAGES
 from voice_kit.errors import AudioError
 from voice_kit.settings import Settings
 from voice_kit.types import FRAME, Audio, Event, Message, Samples
@@ -34,7 +37,7 @@ class Recording:
     settings: Settings
     events: Sequence[Event]
     engines: Mapping[str, dict[str, Any]]
-    """The first engine of each stage: its spec, and its traits."""
+    """The engine of each stage that it began with: its spec, and its traits."""
     history: Sequence[Message]
     """What was said before."""
     done: Sequence[Done]
@@ -61,19 +64,30 @@ class Recording:
         return [RecordedTurn(self, times) for times in self.timeline.turns]
 
     def chances(self) -> list[Step]:
-        """What the detector said of each frame."""
-        return [step for call in self.calls if call.key == self.frames_key for step in call.steps]
+        """What the detector said of each frame, or another that took its place. To one that fails
+        the frame is silent, as it was to who listened."""
+        keys = self.frames_keys
+        steps = [step for call in self.calls if call.key in keys for step in call.steps]
+        return [step if step.gave is not None else Step(None, 0.0) for step in steps]
 
     @property
-    def frames_key(self) -> str:
-        """What the detector was asked."""
-        return key("vad", self.engines["vad"]["traits"]["name"])
+    def frames_keys(self) -> set[str]:
+        """What its detectors were asked: one of them, unless it failed or another was chosen."""
+        loads = [call.steps for call in self.calls if call.key == key("load", "vad")]
+        known = [self.engines["vad"]["traits"], *(step.gave for steps in loads for step in steps)]
+        known += [engine["traits"] for engine in self.chosen if engine["engine"] == "vad"]
+        return {key("vad", traits["name"]) for traits in known if traits}
+
+    @property
+    def chosen(self) -> list[dict[str, Any]]:
+        """The engines that were chosen meanwhile, in order."""
+        return [each.value for each in self.done if each.what == "chosen"]
 
 
 def read_recording(folder: str | Path) -> Recording:
     """The recording in `folder`; of one that was cut off, what is there.
 
-    Raises `AudioError` when there is none.
+    Raises `AudioError` when there is none, or one that this version cannot read.
     """
     folder = Path(folder)
     try:
@@ -100,15 +114,22 @@ def read_recording(folder: str | Path) -> Recording:
             case {"at": at}:
                 what = next(name for name in line if name not in ("at", "before"))
                 done.append(Done(what, line[what], at, line.get("before")))
-    first = next((each for each in done if each.what == "settings"), None)
+    settings = [(each, _settings(each.value, folder)) for each in done if each.what == "settings"]
+    first, held = settings[0] if settings else (None, Settings())
+    engines = dict[str, dict[str, Any]]()
+    for line in lines:
+        if "engine" in line:
+            engines.setdefault(line["engine"], line)
+    if not engines.keys() >= set(STAGES):
+        raise AudioError(f"{folder} was cut off before anything was heard. {RECORD}")
     recording = Recording(
         folder,
         samples,
         arrivals,
         listens,
-        Settings.model_validate(first.value) if first else Settings(),
+        held,
         [event for line in happened if (event := event_of(line)) is not None],
-        {line["engine"]: line for line in lines if "engine" in line},
+        engines,
         [Message(role, text) for line in lines for role, text in line.get("history", ())],
         sorted((each for each in done if each is not first), key=lambda each: each.at),
         list(calls.values()),
@@ -118,6 +139,17 @@ def read_recording(folder: str | Path) -> Recording:
     )
     known = min(len(samples) // FRAME, len(arrivals), len(recording.chances()))
     return replace(recording, samples=samples[: known * FRAME], arrivals=arrivals[:known])
+
+
+def _settings(recorded: dict[str, Any], folder: Path) -> Settings:
+    try:
+        return Settings.model_validate(recorded)
+    except ValidationError as error:
+        name = ".".join(str(part) for part in error.errors()[0]["loc"])
+        fix = "Read it with the version that recorded it, or record another."
+        raise AudioError(
+            f"{folder} has a setting that this version cannot take, {name}. {fix}"
+        ) from error
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ from voice_kit.converse.tape import as_fields
 from voice_kit.converse.taped import Taped
 from voice_kit.converse.taped_brain import TapedBrain
 from voice_kit.converse.versions import versions
-from voice_kit.engines import STAGES
+from voice_kit.engines import STAGES, Stage
 from voice_kit.errors import AudioError
 from voice_kit.settings import Settings
 from voice_kit.think.protocols import Chat
@@ -167,6 +167,12 @@ class Recorder:
         known = traits(engine)
         self.did("voice", known)
         return Taped("tts", known, engine, self)
+
+    def engine(self, stage: Stage, spec: str, engine: Any) -> Taped:
+        """This engine, taped, which is used from now on."""
+        known = traits(engine)
+        self.did("chosen", {"engine": stage, "spec": spec, "traits": known})
+        return Taped(stage, known, engine, self)
 
     def did(self, what: str, value: Any = True) -> None:
         """Keep what was done just now, and no event tells of: see `replay`."""

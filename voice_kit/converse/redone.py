@@ -25,9 +25,14 @@ async def until(moment: float) -> None:
 
 
 async def do_again(
-    talk: Conversation, folder: Path, done: Sequence[Done], voice: Callable[[Any], Any]
+    talk: Conversation,
+    folder: Path,
+    done: Sequence[Done],
+    voice: Callable[[Any], Any],
+    chosen: Callable[[Any], Any],
 ) -> None:
-    """Do these at their times; sounds are in `folder`, and `voice` makes one of its traits."""
+    """Do these at their times. Sounds are in `folder`; `voice` makes one of its traits, `chosen` an
+    engine that was chosen, or None where it is not to be used."""
     for each in done:
         await until(each.at)
         match each.what:
@@ -49,6 +54,15 @@ async def do_again(
                 talk.history.add(*each.value)
             case "voice":
                 talk.engines.tts.current = voice(each.value)
+            case "chosen":
+                if (engine := chosen(each.value)) is not None:
+                    talk.begin(_use(talk, each.value, engine))
+
+
+async def _use(talk: Conversation, known: dict[str, Any], engine: Any) -> None:
+    while talk._floor.taken:
+        await talk.idle()
+    given.use(talk, known["engine"], known["spec"], engine)
 
 
 def changed(done: Done, changes: Mapping[str, Any]) -> Done:

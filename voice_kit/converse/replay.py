@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -90,6 +90,10 @@ def _replay(
         if reason := _in_vain(name, recording, settings):
             raise SettingsError(f"{name} changes nothing in a replay: {reason}.")
 
+    def taped(stage: Any, known: dict[str, Any], spec: str) -> Taped:
+        load = partial(_load, make, stage, settings, spec)
+        return Taped(stage, known, None, Nowhere(), make=load, tape=tape)
+
     def line(stage: Any) -> Line[Any]:
         if stage in engines:
             return Line(stage, engines[stage])
@@ -98,11 +102,10 @@ def _replay(
             return Line(stage, make(stage, choose(stage, settings).spec, settings))
 
         load = partial(_load, make, stage, settings)
-        known, first = info["traits"], partial(load, info["spec"])
         then = [call for call in recording.calls if call.key == key("load", stage)]
         return Line(
             stage,
-            Taped(stage, known, None, Nowhere(), make=first, tape=tape),
+            taped(stage, info["traits"], info["spec"]),
             [Loading(stage, load, Nowhere(), tape) for _ in then],
         )
 
@@ -115,13 +118,20 @@ def _replay(
         )
         lines["brain"] = Line("brain", brain, [Chat])
 
-    def voice(known: dict[str, Any]) -> Any:
-        if not isinstance(lines["tts"].current, Taped):
-            return lines["tts"].current  # the one that was asked for speaks all the time
-        load = partial(_load, make, "tts", settings, known["name"])
-        return Taped("tts", known, None, Nowhere(), make=load, tape=tape)
+    asked = {
+        stage: each.current for stage, each in lines.items() if type(each.current) is not Taped
+    }
 
-    return run(_hold(recording, changes, Engines(**lines), voice), fast=True, cost=cost)
+    def voice(known: dict[str, Any]) -> Any:
+        # The one that was asked for speaks all the time.
+        return asked.get("tts") or taped("tts", known, known["name"])
+
+    def chosen(known: dict[str, Any]) -> Any:
+        stage = known["engine"]
+        return None if stage in asked else taped(stage, known["traits"], known["spec"])
+
+    again = partial(do_again, voice=voice, chosen=chosen)
+    return run(_hold(recording, changes, Engines(**lines), again), fast=True, cost=cost)
 
 
 def _load(make: Make, stage: Any, settings: Settings, spec: str) -> Any:
@@ -134,8 +144,8 @@ def _in_vain(name: str, recording: Recording, settings: Settings) -> str:
     if group == "partials" and "Captions" not in recording.watched:
         return "nobody wrote along when it was recorded"
     if group == "options":
-        specs = [info["spec"] for info in recording.engines.values()]
-        specs += [info["traits"]["name"] for info in recording.engines.values()]
+        infos = [*recording.engines.values(), *recording.chosen]
+        specs = [name for info in infos for name in (info["spec"], info["traits"]["name"])]
         specs += [getattr(settings, stage) for stage in STAGES]
         option = rest.partition(".")[0]
         there = not rest or option in {spec.partition(":")[0] for spec in specs}
@@ -151,7 +161,10 @@ def _is_another(stage: str, info: dict[str, Any], old: Settings, new: Settings) 
 
 
 async def _hold(
-    recording: Recording, changes: dict[str, Any], engines: Engines, voice: Callable[[Any], Any]
+    recording: Recording,
+    changes: dict[str, Any],
+    engines: Engines,
+    again: Callable[..., Coroutine[Any, Any, None]],
 ) -> Recording:
     loop = asyncio.get_running_loop()
     speaker, events = like(recording.speaker, recording.events), list[Event]()
@@ -170,7 +183,7 @@ async def _hold(
         if "Ahead" in recording.watched:
             Ahead.of(talk)
         rest = [each for each in done if each.before is None]
-        doing = asyncio.create_task(do_again(talk, recording.folder, rest, voice))
+        doing = asyncio.create_task(again(talk, recording.folder, rest))
         ends = [*(first for _, first, _ in recording.listens[1:]), len(recording.arrivals)]
         for (opened, first, closed), end in zip(recording.listens, ends, strict=False):
             await until(opened)

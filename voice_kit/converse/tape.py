@@ -80,7 +80,8 @@ class Done:
     """Something that was done to the conversation."""
 
     what: str
-    """typed, announced, hushed, or settings; by a client also said, cleared, written, or voice."""
+    """typed, announced, hushed, chosen (an engine), or settings; by a client also said, cleared,
+    written, or voice."""
     value: Any
     at: float
     before: int | None = None

@@ -8,19 +8,16 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from voice_kit.converse.ahead import Ahead
 from voice_kit.converse.conversation import Conversation
-from voice_kit.converse.kept import traits
+from voice_kit.converse.given import use
 from voice_kit.converse.line import Engines, Line
 from voice_kit.converse.loading import load_engines
 from voice_kit.converse.recording import Recorder
 from voice_kit.converse.steps import call
 from voice_kit.converse.takeover import Loading
-from voice_kit.converse.taped import Taped
 from voice_kit.engines import STAGES, Choice, Stage, choose, in_line, make
 from voice_kit.settings import Settings
 from voice_kit.show.panel_fields import in_use
-from voice_kit.types import EngineChanged
 
 T = TypeVar("T")
 HARDWARE = ("language", "device", "compute")
@@ -67,22 +64,13 @@ class Loaded:
     def put(self, talk: Conversation, recorder: Recorder, choice: Choice, line: Line[Any]) -> None:
         """Let `talk` go on with these, and `recorder` know of them."""
         assert self.engines is not None
-        stage, mine = choice.stage, getattr(talk.engines, choice.stage)
-        known = traits(line.current)
-        if stage == "vad":  # a recording is of one detector: it keeps the name of the first
-            known |= {"name": mine.current.recorded}
-        else:
-            recorder.put({"engine": stage, "spec": choice.spec, "traits": known})
-        mine.current = Taped(stage, known, line.current, recorder)
-        mine.then = [Loading(stage, each, recorder) for each in line.then]
-        if stage == "stt":
-            talk.observers[:] = [each for each in talk.observers if not isinstance(each, Ahead)]
-            Ahead.of(talk)
+        stage = choice.stage
+        getattr(talk.engines, stage).then = [Loading(stage, each, recorder) for each in line.then]
+        use(talk, stage, choice.spec, recorder.engine(stage, choice.spec, line.current))
         others = [each for each in self.engines.choices if each.stage != stage]
         changed: dict[str, Any] = {stage: line}
         self.engines = replace(self.engines, choices=(*others, choice), **changed)
         self.used[stage], self._first[stage] = choice.spec, line.current
-        talk.tell(EngineChanged(talk.now(), stage, choice.spec, "it was chosen"))
 
     def lend(self, now: Settings, stage: Stage, spec: str, settings: Settings) -> Any:
         """The engine that `settings` ask for: the one that is used, if it is the same; else new."""
