@@ -1,6 +1,7 @@
 """Transcribing ahead of a pause: the same words sooner, stopped when it was in vain."""
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from voice_kit.types import (
     FellAsleep,
     PlaybackStarted,
     Transcribed,
+    Transcript,
     TurnFinished,
     TurnStarted,
     Woke,
@@ -415,3 +417,43 @@ def test_words_after_the_sound_that_was_begun_are_never_lost():
             return [(await ahead.transcribe(each)).text for each in (longer, other, begun)]
 
     assert run(ask(), fast=True) == ["hello there", "other", "hello"]
+
+
+def test_letting_go_of_a_call_that_waits_for_its_turn_ends_nobody_elses():
+    class OneAtATime:
+        name = "one at a time"
+        stops = "never"
+
+        def __init__(self):
+            self.began, self.go_on, self.turn = [], threading.Event(), threading.Lock()
+            self.aborted = 0
+
+        def transcribe(self, audio):
+            with self.turn:
+                self.began.append(audio.seconds)
+                loop.call_soon_threadsafe(started.set)
+                self.go_on.wait(30)
+            return Transcript("hello")
+
+        def abort(self):
+            self.aborted += 1
+
+    async def scene():
+        script = Script()
+        async with Conversation(scripted(script, stt=engine), SilentSpeaker()) as talk:
+            ahead = Ahead.of(talk)
+            first = talk.begin(ahead.transcribe(Audio.silence(1.0)))
+            await started.wait()
+            second = talk.begin(ahead.transcribe(Audio.silence(2.0)))
+            await asyncio.sleep(0)
+            second.cancel()
+            await asyncio.wait([second])
+            engine.go_on.set()
+            assert (await first).text == "hello"
+            await ahead.transcribe(Audio.silence(3.0))
+
+    engine = OneAtATime()
+    with asyncio.Runner() as runner:
+        loop, started = runner.get_loop(), asyncio.Event()
+        runner.run(scene())
+    assert (engine.began, engine.aborted) == ([1.0, 3.0], 0)

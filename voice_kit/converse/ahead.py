@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class Ahead:
         self._talk = talk
         self._words: asyncio.Future[Transcript] | None = None
         self._work: asyncio.Task[None] | None = None
+        self._alone = asyncio.Lock()
         self._sound = Audio.silence(0)
         self._peak = self._softest = self._took = self._since = 0.0
         self._rest = self._begun_in_turn = 0
@@ -176,10 +178,12 @@ class Ahead:
 
     async def _now(self, audio: Audio) -> Transcript:
         engine, limit = self.behind, self._talk.settings.timeouts.stt
-        began = self._talk.now()
-        try:
-            heard = await call("stt", engine, lambda: engine.transcribe(audio), limit)
-        except StageFailedError as failure:
-            raise failure.cause from failure  # it is this one that failed, for who calls
-        self._took = self._talk.now() - began
-        return heard
+        # `abort` ends whatever it works on: a call that waits must not have reached it.
+        async with self._alone if hasattr(engine, "abort") else nullcontext():
+            began = self._talk.now()
+            try:
+                heard = await call("stt", engine, lambda: engine.transcribe(audio), limit)
+            except StageFailedError as failure:
+                raise failure.cause from failure  # it is this one that failed, for who calls
+            self._took = self._talk.now() - began
+            return heard
