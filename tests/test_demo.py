@@ -10,6 +10,7 @@ import pytest
 
 from voice_kit.audio.files import read, write
 from voice_kit.converse.loading import load_engines
+from voice_kit.converse.recording import Recorder
 from voice_kit.converse.virtual import as_measured, run
 from voice_kit.settings import Settings
 from voice_kit.sounds import clip
@@ -214,6 +215,15 @@ def test_a_recording_without_speech_has_no_turns_and_still_its_three_files(tmp_p
     assert done.returncode == 0, done.stderr
     assert lines(done)[-1]["summary"]["turns"] == []
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_the_events_of_a_recorded_conversation_are_not_written_over(question, tmp_path):
+    Recorder(tmp_path / "talk").close()
+    done = play("--wav", question, "--json", "--fast", "--out", tmp_path / "talk")
+    assert done.returncode == 1
+    assert "holds a recorded conversation. Choose another with --out." in done.stderr
+    assert not any("event" in line for line in lines(done))
+    assert (tmp_path / "talk" / "events.jsonl").read_bytes() == b""
 
 
 def test_people_read_what_was_said_what_was_not_heard_and_where_to_look(tmp_path):

@@ -696,8 +696,18 @@ def test_an_event_of_another_version_is_left_out():
 
 def test_a_recording_is_not_written_over(tmp_path):
     plain(Script(), tmp_path / "talk")
-    with pytest.raises(AudioError, match="holds a recording already"):
+    with pytest.raises(AudioError, match="holds a conversation already"):
         Recorder(tmp_path / "talk")
+
+
+def test_what_a_demo_left_is_not_recorded_over(tmp_path):
+    for name in ("events.jsonl", "microphone.wav"):
+        folder = tmp_path / name.partition(".")[0]
+        folder.mkdir()
+        (folder / name).write_text("all of it")
+        with pytest.raises(AudioError, match=r"holds a conversation already\. Choose another"):
+            Recorder(folder)
+        assert (folder / name).read_text() == "all of it"
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "file/talk"])
@@ -1103,6 +1113,36 @@ def test_a_typed_turn_that_is_held_again_is_called_typed(tmp_path):
     )
     done = voice_kit("replay", tmp_path / "typed")
     assert "“What is a token?”, typed" in done.stdout
+
+
+def test_a_change_of_a_single_frame_is_a_change_and_a_smaller_one_none(tmp_path):
+    folder = tmp_path / "talk"
+    plain(Script(), folder)
+    frame = voice_kit("replay", folder, "--set", "hear.stop=0.53")
+    assert " → " in frame.stdout
+    assert "Nothing changed." not in frame.stdout
+    assert json.loads(voice_kit(*frame.args[3:], "--json").stdout)["same"] is False
+    less = voice_kit("replay", folder, "--set", "hear.stop=0.505")
+    assert " → " not in less.stdout
+    assert "Nothing changed." in less.stdout
+
+
+def test_what_rings_is_not_called_typed(tmp_path):
+    moments = (
+        (0.3, lambda talk: talk.type("a typed line")),
+        (3.0, lambda talk: talk.announce("Tea!")),
+    )
+    script = Script()
+    record(
+        *(tmp_path / "talk", scripted(script), script.sound(6.0)),
+        during=lambda talk: after(*moments)(talk, []),
+    )
+    done = voice_kit("replay", tmp_path / "talk")
+    assert done.stdout.splitlines() == [
+        "1. “a typed line”, typed",
+        "2. “Tea!”, of its own accord",
+        "Nothing changed.",
+    ]
 
 
 def test_again_writes_the_sound_and_tells_the_times(folder, tmp_path):

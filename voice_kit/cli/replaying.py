@@ -43,11 +43,14 @@ def replay(
     """
     from voice_kit.converse.differs import difference, pairs
     from voice_kit.converse.recorded import read_recording
+    from voice_kit.types import FRAME, RATE
 
     before = read_recording(folder)
     changes = options.changes_from(change, vad=vad, stt=stt, llm=llm, tts=tts)
     after = _replayed(before, changes, out)
-    same = not difference(before.events, after.events, 0.05)
+    # A change may come to a single frame; without one, the loop may have been as late as that.
+    within = FRAME / RATE / 2 if changes else 0.05
+    same = not difference(before.events, after.events, within)
     both = list(pairs(before.timeline.turns, after.timeline.turns))
     if json_:
         turns = [{"before": _plain(was), "after": _plain(now)} for was, now in both]
@@ -174,15 +177,23 @@ def _changes(was: TurnTimes | None, now: TurnTimes | None) -> list[str]:
     if was is None or now is None:
         one = was or now
         assert one is not None
-        return [f"“{one.heard}” was answered {'before' if was else 'now'} only"]
-    line = [f"“{was.heard}”" if was.heard == now.heard else f"“{was.heard}” → “{now.heard}”"]
+        how = "answered" if one.heard else "said"
+        return [f"{_words(one)} was {how} {'before' if was else 'now'} only"]
+    line = [_words(was) if _words(was) == _words(now) else f"{_words(was)} → {_words(now)}"]
     line.append(f", {_wait(was)}" if _wait(was) == _wait(now) else f", {_wait(was)} → {_wait(now)}")
-    if was.said != now.said:
+    if was.said != now.said and was.heard:
         line.append(f", “{was.said}” → “{now.said}”")
     return [*line, f" ({now.problem})" if now.problem else ""]
+
+
+def _words(turn: TurnTimes) -> str:
+    """What it answers; what it says where nobody asked, as when a timer rings."""
+    return f"“{turn.heard or turn.said}”"
 
 
 def _wait(turn: TurnTimes) -> str:
     if turn.voice_to_voice is not None:
         return f"{1000 * turn.voice_to_voice:.0f} ms"
-    return "typed" if turn.ended is None else "no answer was heard"
+    if turn.ended is not None:
+        return "no answer was heard"
+    return "typed" if turn.heard else "of its own accord"

@@ -74,13 +74,13 @@ class Recorder:
         self._wav: Wav | None = None
         taken = False
         try:
-            taken = (self.folder / TAPE).exists()
+            taken = any((self.folder / name).is_file() for name in (TAPE, EVENTS, SOUND))
             if not taken:
                 self._open()
         except (OSError, ValueError, AudioError) as error:  # the second: no name of a folder
             self._give_up(error)
         if taken:
-            raise AudioError(f"{folder} holds a recording already. Choose another folder.")
+            raise AudioError(f"{folder} holds a conversation already. Choose another folder.")
         self.put({"recording": 1, "versions": versions()})
 
     def _open(self) -> None:

@@ -25,6 +25,7 @@ from voice_kit.converse.conversation import Observer
 from voice_kit.converse.line import Engines
 from voice_kit.converse.loading import load_engines
 from voice_kit.converse.plain import as_json, summary
+from voice_kit.converse.recording import TAPE
 from voice_kit.converse.timeline import Timeline
 from voice_kit.converse.virtual import Cost, run
 from voice_kit.engines import STAGES
@@ -96,7 +97,10 @@ class Report:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `AudioError` if there can be no files in that folder, which need not exist yet."""
+    """Raise `AudioError` if there can be no files in that folder, which need not exist yet, or it
+    holds a recorded conversation."""
+    if (folder / TAPE).exists():
+        raise AudioError(f"{folder} holds a recorded conversation. Choose another with --out.")
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
