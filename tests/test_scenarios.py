@@ -247,6 +247,17 @@ def test_what_is_typed_and_a_hush_do_what_they_do(written, cast):
     assert failures(run(read(written(typed)), cast)) == {(4, "within_ms")}
 
 
+def test_a_timer_that_rings_is_no_typed_line(written, cast):
+    lines = [
+        {"type": "Set a timer for two seconds.", "expect": {"tool": "set_timer"}},
+        {"type": "Tell me a story.", "pause": 6, "expect": {"heard": "tell me a story"}},
+    ]
+    ringing = {"lines": lines, "answers": {"tell me a story": "Once upon a time."}}
+    result = run(read(written({**TWO_LINES, **ringing, "expect": {"turns": 3}})), cast)
+    assert failures(result) == set(), result.outcomes
+    assert [turn.heard for turn in result.report.timeline.turns][1] == "", "the timer rang between"
+
+
 def test_a_failure_nobody_expected_fails_the_scenario(written, cast):
     broken = {"lines": ["Yes."], "broken": "llm", "expect": {"turns": 1}, "costs": {"stt": 0.1}}
     result = run(read(written(broken)), cast)
@@ -608,6 +619,17 @@ def test_for_programs_there_is_a_line_of_json_for_each_file_and_a_bad_one_stops_
         (None, "memory"),
     }
     assert [turn["heard"] for turn in second["turns"]] == ["Tell me a story.", "And then?"]
+
+
+def test_scenarios_of_one_name_are_kept_apart(written, tmp_path):
+    short = {"lines": ["Yes."], "expect": {"turns": 1}}
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    taken = [written(short, name) for name in ("a/x.yaml", "b/x.yaml", "b/x-2.yaml")]
+    command(*taken, "--out", tmp_path / "kept")
+    kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert kept == ["x", "x-2", "x-2-2"]
+    assert all((tmp_path / "kept" / name / "events.jsonl").exists() for name in kept)
 
 
 def test_a_setting_on_the_command_line_counts_more_than_the_scenarios_own(written, tmp_path):

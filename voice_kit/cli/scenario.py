@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,13 +64,13 @@ def scenario(
     if out is not None:
         demo.check_folder(out)
     passed = count = 0
-    for file in files or shipped():
+    for file, kept in _folders(files or shipped()):
         count += 1
         began = time.perf_counter()
         try:
             result = run(read(file), cast, measured=measured)
             if out is not None:
-                result.report.save(out / file.stem)
+                result.report.save(out / kept)
         except VoiceKitError as error:
             if json_:
                 put(json.dumps({"file": str(file), "ok": False, "error": str(error)}))
@@ -87,6 +89,17 @@ def scenario(
         notes.print(f"{passed} of {count} passed")
     if passed < count:
         raise typer.Exit(1)
+
+
+def _folders(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Each file with the name of its folder: that of the file, numbered where it is taken."""
+    taken = set[str]()
+    for file in files:
+        names = (
+            f"{file.stem}-{number}" if number > 1 else file.stem for number in itertools.count(1)
+        )
+        taken.add(name := next(name for name in names if name not in taken))
+        yield file, name
 
 
 def _value(settings: Settings, dotted: str) -> Any:

@@ -25,6 +25,8 @@ class Turns:
                 self._asked[event.turn] = self._question
             case TurnFinished():
                 self._finished.append(event.turn)
+                if event.turn in self._typed and not event.heard:  # nobody asked: a timer rang
+                    self._typed.remove(event.turn)
 
     def of(self, start: float, end: float) -> int | None:
         """The first turn that answers speech between these seconds; None if none does."""
