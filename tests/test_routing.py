@@ -398,3 +398,10 @@ def test_a_file_of_cases_with_a_mistake_is_one_sentence(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError):
         lab.read_cases(path)
+
+
+def test_to_listen_the_lab_needs_a_file_and_says_so():
+    command = [sys.executable, "-m", "voice_kit.cli", "lab", "routing", "--listen"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--listen needs a file of phrases. Name one: --on FILE." in done.stderr

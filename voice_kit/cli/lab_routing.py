@@ -11,6 +11,7 @@ import typer
 from voice_kit.cli import options
 from voice_kit.cli.options import put
 from voice_kit.cli.pictures import save, writable
+from voice_kit.errors import SettingsError
 
 
 def routing(
@@ -38,6 +39,8 @@ def routing(
 
     settings = options.settings_from(change)
     writable(out)
+    if listen and not on:
+        raise SettingsError("--listen needs a file of phrases. Name one: --on FILE.")
     if listen:
         for path in on or ():
             for line in lab.listen(path):
