@@ -1131,16 +1131,20 @@ def test_what_rings_is_not_called_typed(tmp_path):
     moments = (
         (0.3, lambda talk: talk.type("a typed line")),
         (3.0, lambda talk: talk.announce("Tea!")),
+        (5.0, lambda talk: talk.announce("Coffee!")),
+        (5.02, lambda talk: talk.type("not now")),
     )
     script = Script()
     record(
-        *(tmp_path / "talk", scripted(script), script.sound(6.0)),
+        *(tmp_path / "talk", scripted(script), script.sound(8.0)),
         during=lambda talk: after(*moments)(talk, []),
     )
     done = voice_kit("replay", tmp_path / "talk")
     assert done.stdout.splitlines() == [
         "1. “a typed line”, typed",
         "2. “Tea!”, of its own accord",
+        "3. nothing, of its own accord",
+        "4. “not now”, typed",
         "Nothing changed.",
     ]
 

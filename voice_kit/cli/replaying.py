@@ -188,7 +188,8 @@ def _changes(was: TurnTimes | None, now: TurnTimes | None) -> list[str]:
 
 def _words(turn: TurnTimes) -> str:
     """What it answers; what it says where nobody asked, as when a timer rings."""
-    return f"“{turn.heard or turn.said}”"
+    words = turn.heard or turn.said
+    return f"“{words}”" if words else "nothing"
 
 
 def _wait(turn: TurnTimes) -> str:
