@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import threading
 from dataclasses import dataclass, field
 
@@ -1240,4 +1241,28 @@ def test_what_is_said_asleep_is_heard_by_nobody_when_the_frames_end():
         return engines.stt.current.seconds
 
     assert run(scene(), fast=True) == []
+    assert not [event for event in events if isinstance(event, TurnEnded | TurnStarted)]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_conversation_that_is_over_begins_no_turn_for_a_microphone_that_it_lets_go():
+    events = []
+
+    async def talking():
+        script = Script()
+        async with Conversation(
+            scripted(script), SilentSpeaker(), observers=[events.append]
+        ) as talk:
+            talk.begin(talk.listen(FileMicrophone(script.sound(0.5, ("one", 5.0)))))
+            await asyncio.Event().wait()
+
+    async def scene():
+        task = asyncio.create_task(talking())
+        await asyncio.sleep(2.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gc.collect()
+
+    run(scene(), fast=True)
     assert not [event for event in events if isinstance(event, TurnEnded | TurnStarted)]

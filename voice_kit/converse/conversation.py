@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -106,7 +105,7 @@ class Conversation:
                 self._due = loop.time() + self.settings.timeouts.vad
         finally:
             self._alarm.cancel()
-            with suppress(RuntimeError):  # no turn begins in a conversation that has failed
+            if not self._closed:
                 self._pause()
 
     async def _detect(self, frame: Samples, state: Any) -> tuple[float, Any]:
