@@ -252,7 +252,8 @@ def record(folder: Path) -> None:
 
     said = [(voice, text) for label, voice, text in spoken() if label == "finished"]
     notes = []
-    for place, (voice, text) in enumerate(said[n + n // 4 % 2] for n in range(0, len(said), 2)):
+    for place, twice in enumerate(zip(said[::2], said[1::2], strict=True)):  # by two voices each
+        voice, text = twice[place // 2 % 2]
         file = f"{place:03}_{voice}.wav"
         write(folder / file, Audio(flite(voice, "-t", text), RATE))
         notes.append({"file": file, "kind": "speech", "text": text})

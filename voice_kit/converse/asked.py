@@ -132,8 +132,9 @@ class RecordedTurn:
         for event in self.recording.events:
             if isinstance(event, TurnFinished) and event.turn == self.times.number:
                 break
-            if isinstance(event, EngineChanged) and event.reason == CHOSEN:
-                engines |= {each["engine"]: each for each in [next(left, None)] if each}
+            was_chosen = isinstance(event, EngineChanged) and event.reason == CHOSEN
+            if was_chosen and (each := next(left, None)):
+                engines[each["engine"]] = each
         return engines
 
     def _done(self) -> Done | None:

@@ -18,4 +18,5 @@ def wants_us(heard: Transcript, said: str, *, asked: bool = False) -> bool:
     all the same.
     """
     small = not asked and is_backchannel(heard.text, heard.language)
-    return not small and not set(words(heard)) <= set(words(Transcript(said))[-LAST:])
+    ours = set(words(heard)) <= set(words(Transcript(said))[-LAST:])
+    return not (small or ours)
